@@ -1,0 +1,35 @@
+"""Numbers as people read them: SI prefixes and value ± U, never more digits than the uncertainty allows."""
+
+from __future__ import annotations
+
+import math
+
+PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
+COVERAGE = 2.0
+"""The coverage factor k of every printed ± (95 % for a normal distribution)."""
+
+
+def format_si(value: float, unit: str, *, digits: int = 4) -> str:
+    """Print `value` with an SI prefix, e.g. ``12.5 mΩ``; `unit` may be empty or compound."""
+    if not math.isfinite(value):
+        return "n/a"
+    exponent = _thousands(value)
+    return f"{value / 10.0**exponent:.{digits}g} {PREFIXES[exponent]}{unit}".rstrip()
+
+
+def format_uncertain(value: float, u: float, unit: str, *, k: float = COVERAGE) -> str:
+    """Print `value` ± `k`·`u` with the uncertainty to two significant digits, e.g. ``17.68 ± 0.05 Ω``."""
+    if not (math.isfinite(value) and math.isfinite(u)) or u <= 0:
+        return f"{format_si(value, unit)} ± n/a" if math.isfinite(value) else "n/a"
+    exponent = _thousands(max(abs(value), k * u))
+    scaled, spread = value / 10.0**exponent, k * u / 10.0**exponent
+    places = max(0, 1 - math.floor(math.log10(spread)))
+    return f"{scaled:.{places}f} ± {spread:.{places}f} {PREFIXES[exponent]}{unit}".rstrip()
+
+
+def _thousands(value: float) -> int:
+    """Return the power of ten (a multiple of 3 that has a prefix) `value` is best printed in."""
+    if value == 0 or not math.isfinite(value):
+        return 0
+    exponent = 3 * math.floor(math.log10(abs(value) * (1 + 1e-12)) / 3)
+    return min(max(exponent, min(PREFIXES)), max(PREFIXES))

@@ -1,0 +1,380 @@
+"""What a cell and a spectrum are: checked once when made, trusted ever after.
+
+Sign and time convention, written here and nowhere else: Z = Z′ + jZ″ with e^{+jωt}, so a capacitive spectrum has
+Z″ < 0. Frequencies fall from point to point. Points that must not be fitted (overloads, repeats, …) stay in the
+spectrum and carry a `Quality` flag.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntFlag
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eis import notebook
+from eis.errors import ConfigError, SpectrumError
+from eis.quantities import format_si
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+RealArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+IntArray = NDArray[np.int64]
+CellKind = Literal["symmetric", "half", "full", "blocking"]
+
+UNITS = {
+    "hz": "Hz",
+    "ohm": "ohm",
+    "s": "s",
+    "v": "V",
+    "a": "A",
+    "c": "degC",
+    "mpa": "MPa",
+    "f": "F",
+    "deg": "degree",
+}
+"""Unit of a per-point column by the last word of its name (``time_s`` is in seconds)."""
+
+
+class Quality(IntFlag):
+    """What the instrument or a reader said about a point; `EXCLUDING` lists what keeps it out of a fit."""
+
+    OK = 0
+    OVERLOAD = 1
+    UNDERLOAD = 2
+    OVERLOAD_WARNING = 4
+    TIMING = 8
+    SOURCE_LIMIT = 16
+    LEVEL_NOT_HELD = 32
+    CONTACT = 64
+    NOT_A_NUMBER = 128
+    UNKNOWN_CODE = 256
+    DUPLICATE = 512
+    EXCLUDED = 1024
+
+
+EXCLUDING = (
+    Quality.OVERLOAD
+    | Quality.TIMING
+    | Quality.CONTACT
+    | Quality.NOT_A_NUMBER
+    | Quality.UNKNOWN_CODE
+    | Quality.DUPLICATE
+    | Quality.EXCLUDED
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The cell behind a spectrum: what no measurement can tell and every area-specific number needs.
+
+    Parameters
+    ----------
+    area_cm2 : float
+        Geometric area of one electrode (cm²).
+    u_area_cm2 : float
+        Its standard uncertainty (cm², k = 1); 0 takes the area as exact.
+    interfaces_in_path : int, optional
+        How many identical interfaces the current crosses: 2 in a symmetric cell, 1 in a half cell. None means
+        not stated; nothing downstream then guesses.
+    kind : {"symmetric", "half", "full", "blocking"}, optional
+        What the cell is; decides which processes an arc may be.
+    thickness_cm : float, optional
+        Electrolyte thickness (cm); normalises bulk and grain-boundary capacitances.
+    temperature_c, pressure_mpa : float, optional
+        Temperature (°C) and stack pressure (MPa) during the measurement.
+    """
+
+    area_cm2: float
+    u_area_cm2: float = 0.0
+    interfaces_in_path: int | None = None
+    kind: CellKind | None = None
+    thickness_cm: float | None = None
+    temperature_c: float | None = None
+    pressure_mpa: float | None = None
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not (math.isfinite(self.area_cm2) and self.area_cm2 > 0):
+            faults.append(f"area_cm2 is {self.area_cm2:g}; give the geometric electrode area in cm², above zero")
+        if not (math.isfinite(self.u_area_cm2) and self.u_area_cm2 >= 0):
+            faults.append(f"u_area_cm2 is {self.u_area_cm2:g}; give a standard uncertainty in cm², zero or above")
+        if self.interfaces_in_path is not None and self.interfaces_in_path < 1:
+            faults.append(
+                f"interfaces_in_path is {self.interfaces_in_path}; a symmetric cell has 2, a half cell 1"
+            )
+        if self.kind is not None and self.kind not in ("symmetric", "half", "full", "blocking"):
+            faults.append(f"kind is {self.kind!r}; choose symmetric, half, full or blocking")
+        if self.thickness_cm is not None and not (math.isfinite(self.thickness_cm) and self.thickness_cm > 0):
+            faults.append(
+                f"thickness_cm is {self.thickness_cm:g}; give the electrolyte thickness in cm, above zero"
+            )
+        for name in ("temperature_c", "pressure_mpa"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                faults.append(f"{name} is {value:g}; give a number or leave it out")
+        if faults:
+            raise ConfigError("The cell is not described rightly", where="Cell", mend="; ".join(faults))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the cell as plain values, without what was not stated."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """One impedance spectrum, checked once when it is made and trusted ever after.
+
+    Make one from plain arrays with `Spectrum.of`; the constructor itself expects falling frequencies.
+
+    Parameters
+    ----------
+    all_frequency_hz : ndarray, shape (n,)
+        Frequency (Hz) of every point, falling; points with an excluding flag may repeat one.
+    all_z_ohm : ndarray, shape (n,)
+        Impedance (ohm) of every point, capacitive Z″ < 0; NaN only where the flag says so.
+    quality : ndarray of int, shape (n,)
+        `Quality` flags of every point.
+    columns : mapping of str to ndarray, shape (n,)
+        What else was recorded per point, unit as last word of the name: ``time_s``, ``e_dc_v``, ``u_z_ohm``, …;
+        ``acquired_order`` is the place of the point in the order of measurement.
+    metadata : mapping
+        Plain JSON values: where it came from, what was converted, what was dropped.
+
+    Raises
+    ------
+    SpectrumError
+        If the arrays disagree in length, are empty, or hold values that are not a spectrum.
+    """
+
+    all_frequency_hz: RealArray
+    all_z_ohm: ComplexArray
+    quality: IntArray
+    columns: Mapping[str, RealArray] = field(default_factory=lambda: {})
+    metadata: Mapping[str, Any] = field(default_factory=lambda: {})
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        set_(self, "all_frequency_hz", _frozen(self.all_frequency_hz, np.float64))
+        set_(self, "all_z_ohm", _frozen(self.all_z_ohm, np.complex128))
+        set_(self, "quality", _frozen(self.quality, np.int64))
+        set_(self, "columns", MappingProxyType({k: _frozen(v, np.float64) for k, v in self.columns.items()}))
+        set_(self, "metadata", MappingProxyType(dict(self.metadata)))
+        self._check()
+
+    def _check(self) -> None:
+        f, z, n = self.all_frequency_hz, self.all_z_ohm, self.all_frequency_hz.size
+        shapes = {"impedance": z.shape, "quality": self.quality.shape} | {
+            k: v.shape for k, v in self.columns.items()
+        }
+        for name, shape in shapes.items():
+            if shape != (n,):
+                raise SpectrumError(
+                    f"There are {n} frequencies and an array of shape {shape} for {name}",
+                    mend="Give one value per point in every array.",
+                )
+        if n == 0:
+            raise SpectrumError("A spectrum has at least one point; this one has none", mend="Check the source.")
+        wrong = np.flatnonzero(~(np.isfinite(f) & (f > 0)))
+        if wrong.size:
+            raise SpectrumError(
+                f"Frequencies must be positive numbers; point {wrong[0]} has {f[wrong[0]]:g} Hz",
+                mend="Drop the point (0 Hz is a DC step, not impedance) or correct it.",
+            )
+        used = self.used
+        wrong = np.flatnonzero(used & ~np.isfinite(z))
+        if wrong.size:
+            raise SpectrumError(
+                f"The impedance of point {wrong[0]} ({f[wrong[0]]:g} Hz) is {z[wrong[0]]}",
+                mend="Drop the point, or keep it and flag it with Quality.NOT_A_NUMBER.",
+            )
+        rises = np.flatnonzero(np.diff(f) > 0)
+        repeats = np.flatnonzero(np.diff(f[used]) >= 0)
+        if rises.size or repeats.size:
+            place = f[rises[0] + 1] if rises.size else f[used][repeats[0] + 1]
+            raise SpectrumError(
+                f"Frequencies must fall from point to point; {place:g} Hz does not",
+                mend="Make the spectrum with Spectrum.of(), which sorts and flags repeated frequencies.",
+            )
+
+    @classmethod
+    def of(
+        cls,
+        frequency_hz: ArrayLike,
+        z_ohm: ArrayLike,
+        *,
+        quality: ArrayLike | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Spectrum:
+        """Make a spectrum from plain arrays in any order; sorts them and flags repeated frequencies.
+
+        Parameters
+        ----------
+        frequency_hz : array_like, shape (n,)
+            Frequency (Hz), positive.
+        z_ohm : array_like of complex, shape (n,)
+            Impedance (ohm), capacitive Z″ < 0.
+        quality, columns, metadata
+            As in `Spectrum`.
+
+        Returns
+        -------
+        Spectrum
+            Falling in frequency, with the order of measurement in ``columns["acquired_order"]``.
+
+        Raises
+        ------
+        SpectrumError
+            If the arrays are not a spectrum.
+        """
+        f = np.atleast_1d(np.asarray(frequency_hz, dtype=np.float64))
+        z = np.atleast_1d(np.asarray(z_ohm, dtype=np.complex128))
+        flags = np.zeros(f.size, dtype=np.int64) if quality is None else np.array(quality, dtype=np.int64)
+        table = {k: np.asarray(v, dtype=np.float64) for k, v in (columns or {}).items()}
+        table.setdefault("acquired_order", np.arange(f.size, dtype=np.float64))
+        if any(array.shape != f.shape for array in (z, flags, *table.values())):
+            return cls(f, z, flags, table, metadata or {})  # says which array is wrong
+        order = np.argsort(-f, kind="stable")
+        f, z, flags = f[order], z[order], flags[order]
+        bad = (flags & int(EXCLUDING)) != 0
+        good = np.flatnonzero(~bad)
+        flags[good[1:][np.diff(f[good]) == 0]] |= int(Quality.DUPLICATE)
+        return cls(f, z, flags, {k: v[order] for k, v in table.items()}, metadata or {})
+
+    @cached_property
+    def used(self) -> NDArray[np.bool_]:
+        """Which points carry no excluding flag, shape (n,)."""
+        return (self.quality & int(EXCLUDING)) == 0
+
+    @cached_property
+    def frequency_hz(self) -> RealArray:
+        """Frequency (Hz) of the points in use, strictly falling, shape (m,)."""
+        return _frozen(self.all_frequency_hz[self.used], np.float64)
+
+    @cached_property
+    def z_ohm(self) -> ComplexArray:
+        """Impedance (ohm) of the points in use, shape (m,)."""
+        return _frozen(self.all_z_ohm[self.used], np.complex128)
+
+    @property
+    def name(self) -> str:
+        """What to call the spectrum: the file it came from, or its title."""
+        return str(self.metadata.get("file") or self.metadata.get("title") or "spectrum")
+
+    def __len__(self) -> int:
+        return int(self.used.sum())
+
+    def with_metadata(self, **more: Any) -> Spectrum:
+        """Return the same spectrum with more metadata."""
+        return Spectrum(
+            self.all_frequency_hz, self.all_z_ohm, self.quality, self.columns, {**self.metadata, **more}
+        )
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return the spectrum as a Dataset over `frequency`: z_real, z_imag (ohm), quality, and the columns.
+
+        Complex numbers are two float64 variables; nested metadata are JSON text in ``attrs``.
+        """
+        import xarray as xr
+
+        flags = [flag for flag in Quality if flag]
+        variables: dict[str, Any] = {
+            "z_real": ("frequency", self.all_z_ohm.real, {"units": "ohm", "long_name": "real part of impedance"}),
+            "z_imag": (
+                "frequency",
+                self.all_z_ohm.imag,
+                {"units": "ohm", "long_name": "imaginary part of impedance", "sign": "capacitive is negative"},
+            ),
+            "quality": (
+                "frequency",
+                self.quality,
+                {
+                    "flag_masks": np.array([int(flag) for flag in flags], dtype=np.int64),
+                    "flag_meanings": " ".join(str(flag.name).lower() for flag in flags),
+                },
+            ),
+        }
+        for name, values in self.columns.items():
+            unit = UNITS.get(name.rsplit("_", 1)[-1])
+            variables[name] = ("frequency", values, {"units": unit} if unit else {})
+        plain = {
+            key: value
+            if isinstance(value, (str, int, float)) and not isinstance(value, bool)
+            else json.dumps(value)
+            for key, value in self.metadata.items()
+            if value is not None
+        }
+        frequency = ("frequency", self.all_frequency_hz, {"units": "Hz", "long_name": "frequency"})
+        return xr.Dataset(variables, coords={"frequency": frequency}, attrs=plain)
+
+    @property
+    def data(self) -> xr.Dataset:
+        """The spectrum as an `xarray.Dataset`; see `to_xarray`."""
+        return self.to_xarray()
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return every point as a row: frequency_hz, z_real_ohm, z_imag_ohm, quality, and the columns."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "frequency_hz": self.all_frequency_hz,
+                "z_real_ohm": self.all_z_ohm.real,
+                "z_imag_ohm": self.all_z_ohm.imag,
+                "quality": self.quality,
+                **self.columns,
+            }
+        )
+
+    def to_dict(self, *, full: bool = False) -> dict[str, Any]:
+        """Return the entry of the JSON documents; the arrays only when `full`."""
+        entry: dict[str, Any] = {
+            "file": self.metadata.get("file"),
+            "format": self.metadata.get("format"),
+            "n_points": len(self),
+            "f_min_hz": float(self.frequency_hz[-1]) if len(self) else None,
+            "f_max_hz": float(self.frequency_hz[0]) if len(self) else None,
+            "n_flagged": int((self.quality != 0).sum()),
+            "metadata": dict(self.metadata),
+        }
+        if full:
+            entry["frequency_hz"] = self.frequency_hz.tolist()
+            entry["z_real_ohm"] = self.z_ohm.real.tolist()
+            entry["z_imag_ohm"] = self.z_ohm.imag.tolist()
+        return entry
+
+    def __repr__(self) -> str:
+        flagged = int((self.quality != 0).sum())
+        parts = [f"{self.all_frequency_hz.size} points"]
+        if len(self):
+            f, size = self.frequency_hz, np.abs(self.z_ohm)
+            parts.append(f"{format_si(f[0], 'Hz')} to {format_si(f[-1], 'Hz')}")
+            parts.append(f"|Z| {format_si(size.min(), 'Ω')} to {format_si(size.max(), 'Ω')}")
+        if flagged:
+            parts.append(f"{flagged} flagged")
+        return f"<Spectrum {self.name}: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(k, v if isinstance(v, str) else json.dumps(v, default=str)) for k, v in self.metadata.items()]
+        drawing = notebook.nyquist_svg(self.z_ohm) if len(self) else ""
+        title = notebook.escape(repr(self))
+        return f"<p><code>{title}</code></p>{drawing}{notebook.table(('field', 'value'), rows)}"
+
+
+def _frozen(values: ArrayLike, dtype: type) -> NDArray[Any]:
+    """Return a read-only copy, so that a spectrum stays what was checked."""
+    array = np.array(values, dtype=dtype)
+    array.setflags(write=False)
+    return array
