@@ -8,7 +8,6 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-
 __all__ = ["escape", "nyquist_svg", "table"]
 
 

@@ -256,7 +256,7 @@ class Spectrum:
     @cached_property
     def used(self) -> NDArray[np.bool_]:
         """Which points carry no excluding flag, shape (n,)."""
-        return (self.quality & int(EXCLUDING)) == 0
+        return np.asarray((self.quality & int(EXCLUDING)) == 0)
 
     @cached_property
     def frequency_hz(self) -> RealArray:
@@ -375,6 +375,6 @@ class Spectrum:
 
 def _frozen(values: ArrayLike, dtype: type) -> NDArray[Any]:
     """Return a read-only copy, so that a spectrum stays what was checked."""
-    array = np.array(values, dtype=dtype)
+    array: NDArray[Any] = np.array(values, dtype=dtype)
     array.setflags(write=False)
     return array
