@@ -1,0 +1,74 @@
+"""Interfacial impedance analysis of solid-state battery cells.
+
+::
+
+    import eis
+    from fitting import fit
+
+    spectrum = eis.read("cell_07.mpt")
+    fitted = fit("L0-R0-p(R1,CPE1)-p(R2,CPE2)", spectrum)
+    arcs = eis.extract(fitted, eis.Cell(area_cm2=1.131, interfaces_in_path=2))
+    print(eis.check(arcs, eis.Spec.load("lges-negative-electrode"), reading="asr"))
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eis.archive import write
+    from eis.checking import check
+    from eis.errors import EisError
+    from eis.extraction import extract
+    from eis.readers import read, read_all
+    from eis.results import Assessment, Finding, Fit, Interface, Judgement, Validity, Verdict
+    from eis.spec import Spec
+    from eis.spectrum import Cell, Quality, Spectrum
+    from eis.validation import validate
+
+__all__ = [
+    "Assessment",
+    "Cell",
+    "EisError",
+    "Finding",
+    "Fit",
+    "Interface",
+    "Judgement",
+    "Quality",
+    "Spec",
+    "Spectrum",
+    "Validity",
+    "Verdict",
+    "check",
+    "extract",
+    "read",
+    "read_all",
+    "validate",
+    "write",
+]
+
+_HOME = {
+    "eis.archive": ("write",),
+    "eis.checking": ("check",),
+    "eis.errors": ("EisError",),
+    "eis.extraction": ("extract",),
+    "eis.readers": ("read", "read_all"),
+    "eis.results": ("Assessment", "Finding", "Fit", "Interface", "Judgement", "Validity", "Verdict"),
+    "eis.spec": ("Spec",),
+    "eis.spectrum": ("Cell", "Quality", "Spectrum"),
+    "eis.validation": ("validate",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a front-door name when it is first used: ``import eis`` alone costs nothing."""
+    for module, names in _HOME.items():
+        if name in names:
+            from importlib import import_module
+
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'eis' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""Circuit strings: text → tree → impedance and exact Jacobian, and back to text. Nothing is ever evaluated as code.
+"""Circuit strings: text → tree → impedance and exact Jacobian, and back. Nothing is ever evaluated as code.
 
 The grammar is impedance.py's: ``-`` joins in series, ``p(a,b,…)`` in parallel, an element is letters and number::
 
@@ -98,6 +98,19 @@ class Circuit:
     def arcs(self) -> tuple[Arc, ...]:
         """Every R next to a CPE or C in parallel, and every Zarc, in reading order."""
         return tuple(_arcs(self.root))
+
+    @cached_property
+    def exchangeable(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+        """Groups of equal arcs in series, each arc as its parameter names (resistance first): free to swap."""
+        groups: dict[tuple[str, bool], list[tuple[str, ...]]] = {}
+        top = self.root.children if isinstance(self.root, Series) else ()
+        for node in top:
+            arcs = list(_arcs(node))
+            if len(arcs) == 1 and len(list(_leaves(node))) <= 2:
+                arc = arcs[0]
+                names = (arc.resistance, arc.second) + ((arc.exponent,) if arc.exponent else ())
+                groups.setdefault((arc.kind, arc.exponent is None), []).append(names)
+        return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
     @cached_property
     def series_resistance(self) -> tuple[str, ...]:
@@ -221,7 +234,7 @@ class _Reader:
             )
         letter, number = match.groups()
         if letter not in ELEMENTS:
-            self.fail(f"Unknown element {letter!r}", f"Elements are {', '.join(ELEMENTS)}{_nearest(letter)}.")
+            self.fail(f"Unknown element {letter!r}", f"{_nearest(letter)}Elements are {', '.join(ELEMENTS)}.")
         if not number:
             self.fail(
                 f"Element {letter!r} has no number",
@@ -297,7 +310,7 @@ def _flat(children: Sequence[Node], kind: type[Series] | type[Parallel]) -> tupl
 
 def _nearest(letter: str) -> str:
     same = [known for known in ELEMENTS if known.lower() == letter.lower()]
-    return f"; did you mean {same[0]}?" if same else ""
+    return f"Did you mean {same[0]}? " if same else ""
 
 
 def _refuse_repeats(circuit: Circuit, text: str) -> None:

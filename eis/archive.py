@@ -1,0 +1,304 @@
+"""Spectra into files and back, bit for bit: netCDF, CSV, and CSV with Battery Data Format names."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eis.errors import ReadError, SpectrumError, StoreError
+from eis.spectrum import RealArray, Spectrum
+
+if TYPE_CHECKING:
+    import netCDF4
+
+SCHEMA = "eis.spectrum/1"
+CONVENTIONS = "CF-1.11"
+CSV_COLUMNS = ("frequency_hz", "z_real_ohm", "z_imag_ohm", "quality")
+BDF_COLUMNS = ("frequency_hertz", "real_impedance_ohm", "imaginary_impedance_ohm")
+SUFFIXES: tuple[str, ...] = (".nc", ".csv", ".bdf.csv")
+
+MAX_POINTS = 1_000_000
+"""More points than any sweep has; a file that declares more is refused before anything is allocated."""
+MAX_RATIO = 200
+"""A file whose arrays would be this many times larger than itself is refused."""
+
+_NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_VARIABLES = ("frequency", "z_real", "z_imag", "quality")
+_TAKEN = frozenset(_VARIABLES + CSV_COLUMNS)
+_OURS = frozenset(["Conventions", "coordinates"])
+
+
+def write(spectrum: Spectrum, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write a spectrum to a file in the format its suffix names; the file is whole or not there.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        What to write: every point, flagged ones included, all columns and metadata. ``.bdf.csv`` alone holds only
+        the points in use and no metadata, for the Battery Data Format has no place for them.
+    path : str or path
+        Ends in ``.nc``, ``.csv`` or ``.bdf.csv``.
+    overwrite : bool, optional
+        Replace a file that is there.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    StoreError
+        If the suffix is unknown, the file is there, cannot be written, or the metadata are not plain JSON values.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    fill: Callable[[Path], None]
+    if name.endswith(".nc"):
+        fill = _netcdf(spectrum, path)
+    elif name.endswith(".bdf.csv"):
+        fill = _text(_bdf_lines(spectrum, path))
+    elif name.endswith(".csv"):
+        fill = _text(_csv_lines(spectrum, path))
+    else:
+        raise StoreError(
+            f"The suffix {path.suffix!r} names no format",
+            where=path.name,
+            mend=f"Use one of {', '.join(SUFFIXES)}.",
+        )
+    if path.exists() and not overwrite:
+        raise StoreError(
+            "The file is there already", where=str(path), mend="Name another, or pass overwrite=True."
+        )
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        fill(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # RuntimeError: the netCDF library
+        raise StoreError(
+            f"The file cannot be written: {error}", where=str(path), mend="Check the folder."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_netcdf(path: str | os.PathLike[str]) -> Spectrum:
+    """Read a spectrum that `write` wrote to netCDF, exactly as it was.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    Spectrum
+        Bit-equal arrays and equal metadata; `eis.readers.read` adds where this file is instead.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read, is not ours, or is damaged.
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ReadError(f"The file cannot be read: {error.strerror}", path=path, mend="Check the path.") from error
+    return parse_netcdf(raw, path)
+
+
+def parse_netcdf(raw: bytes, path: Path) -> Spectrum:
+    """Return the spectrum in the bytes of a netCDF file; `path` is for messages.
+
+    Sizes and types are checked as the file declares them, before any array is read; the arrays carry checksums.
+    """
+    import netCDF4
+
+    try:
+        with netCDF4.Dataset(path.name, memory=raw) as dataset:
+            return _from_dataset(dataset, len(raw), path)
+    except (
+        OSError,
+        RuntimeError,
+        UnicodeDecodeError,
+    ) as error:  # what the netCDF library raises for damaged files
+        raise ReadError(
+            f"The netCDF file is damaged: {error}",
+            path=path,
+            mend="Read it from a copy, or convert its origin again.",
+        ) from error
+
+
+def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
+    dataset.set_auto_maskandscale(False)
+    attributes = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
+    if attributes.get("eis_schema") != SCHEMA:
+        found = attributes.get("eis_schema")
+        said = f"It follows the schema {str(found)[:40]!r}" if found is not None else "It names no eis_schema"
+        raise ReadError(
+            f"This netCDF file is not one of ours. {said}, expected {SCHEMA}",
+            path=path,
+            mend="Write it with eis.archive.write, or with the version of interfacial-eis that knows the schema.",
+        )
+    points = len(dataset.dimensions["frequency"]) if "frequency" in dataset.dimensions else 0
+    variables = dict(dataset.variables)
+    wrong = [name for name in _VARIABLES if name not in variables]
+    wrong += [
+        name
+        for name, variable in variables.items()
+        if variable.dimensions != ("frequency",) or getattr(variable.dtype, "kind", "O") not in "fiu"
+    ]
+    if wrong:
+        raise ReadError(
+            f"Expected number arrays over frequency; {wrong[0]!r} is missing or is not one",
+            path=path,
+            mend="Copy it again.",
+        )
+    if not 0 < points <= MAX_POINTS or points * 8 * len(variables) > MAX_RATIO * size:
+        raise ReadError(
+            f"The file of {size} bytes declares {points} points in {len(variables)} arrays",
+            path=path,
+            mend=f"At most {MAX_POINTS} points and {MAX_RATIO} times the file are read; this is not a sweep.",
+        )
+    arrays: dict[str, RealArray] = {name: np.asarray(variable[:]) for name, variable in variables.items()}
+    z = np.empty(points, dtype=np.complex128)
+    z.real, z.imag = arrays.pop("z_real"), arrays.pop("z_imag")
+    frequency, quality = arrays.pop("frequency"), arrays.pop("quality")
+    try:
+        return Spectrum(frequency, z, quality.astype(np.int64), arrays, _metadata(attributes, path))
+    except SpectrumError as error:
+        raise ReadError(error.what, path=path, mend=error.mend) from error
+
+
+def _netcdf(spectrum: Spectrum, path: Path) -> Callable[[Path], None]:
+    """Return what writes netCDF; everything that can be refused is refused here."""
+    _check_names(spectrum, path)
+    attributes = _attributes(spectrum.metadata, path)
+
+    def fill(target: Path) -> None:
+        dataset = spectrum.to_xarray()
+        dataset.attrs = attributes
+        encoding = {str(name): {"fletcher32": True, "_FillValue": None} for name in dataset.variables}
+        dataset.to_netcdf(target, engine="netcdf4", format="NETCDF4", encoding=encoding)
+
+    return fill
+
+
+def _attributes(metadata: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return metadata as netCDF attributes: numbers and text plain, the rest as JSON text listed in `eis_json`.
+
+    What has no plain attribute (a name or a text that netCDF cannot hold, None) is one JSON object in `eis_more`.
+    """
+    plain: dict[str, Any] = {}
+    as_json: list[str] = []
+    more: dict[str, Any] = {}
+    for key, value in metadata.items():
+        if not _NAME.fullmatch(key) or key.startswith("eis_") or key in _OURS or value is None or value == "":
+            more[key] = value
+        elif _is_plain(value):
+            plain[key] = value
+        elif isinstance(value, (bool, list, dict, tuple)):
+            plain[key] = _json(value, path)
+            as_json.append(key)
+        else:
+            more[key] = value
+    ours = {"Conventions": CONVENTIONS, "eis_schema": SCHEMA, "eis_json": _json(as_json, path)}
+    return ours | ({"eis_more": _json(more, path)} if more else {}) | plain
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether netCDF keeps a value as it is."""
+    if isinstance(value, str):
+        return not _UNSTORABLE.search(value)
+    return isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
+
+
+def _metadata(attributes: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the metadata `_attributes` wrote."""
+    as_json = _loaded(attributes.get("eis_json", "[]"), list, path)
+    metadata: dict[str, Any] = dict(_loaded(attributes.get("eis_more", "{}"), dict, path))
+    for key, value in attributes.items():
+        if key == "Conventions" or key.startswith("eis_"):
+            continue
+        if key in as_json:
+            metadata[key] = _loaded(value, object, path)
+        else:
+            metadata[key] = value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
+    return metadata
+
+
+def _csv_lines(spectrum: Spectrum, path: Path) -> list[str]:
+    _check_names(spectrum, path)
+    lines = [f"# eis_schema: {json.dumps(SCHEMA)}", f"# eis_points: {spectrum.all_frequency_hz.size}"]
+    for key, value in spectrum.metadata.items():
+        plain = _NAME.fullmatch(key) and not key.startswith("eis_")
+        lines.append(f"# {key if plain else json.dumps(key)}: {_json(value, path)}")
+    lines.append(",".join([*CSV_COLUMNS, *spectrum.columns]))
+    z = spectrum.all_z_ohm
+    columns = [spectrum.all_frequency_hz, z.real, z.imag, spectrum.quality, *spectrum.columns.values()]
+    return lines + [",".join(map(repr, row)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+
+
+def _bdf_lines(spectrum: Spectrum, path: Path) -> list[str]:
+    if not len(spectrum):
+        raise StoreError(
+            "Every point is flagged, and the Battery Data Format has no flags",
+            where=path.name,
+            mend="Write .csv or .nc.",
+        )
+    z = spectrum.z_ohm
+    columns = (spectrum.frequency_hz.tolist(), z.real.tolist(), z.imag.tolist())
+    return [",".join(BDF_COLUMNS)] + [",".join(map(repr, row)) for row in zip(*columns, strict=True)]
+
+
+def _text(lines: list[str]) -> Callable[[Path], None]:
+    content = ("\n".join(lines) + "\n").encode("utf-8")
+    return lambda target: _put(target, content)
+
+
+def _put(target: Path, content: bytes) -> None:
+    target.write_bytes(content)
+
+
+def _check_names(spectrum: Spectrum, path: Path) -> None:
+    wrong = next((name for name in spectrum.columns if not _NAME.fullmatch(name) or name in _TAKEN), None)
+    if wrong is not None:
+        raise StoreError(
+            f"A column cannot be called {wrong!r} in a file",
+            where=path.name,
+            mend="Use letters, digits and underscores, and none of " + ", ".join(sorted(_TAKEN)) + ".",
+        )
+
+
+def _json(value: Any, path: Path) -> str:
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"The metadata hold what is not a plain JSON value: {error}",
+            where=path.name,
+            mend="Use text and numbers.",
+        ) from error
+
+
+def _loaded(text: Any, kind: type, path: Path) -> Any:
+    try:
+        value = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        value = None if kind is not object else text
+    if not isinstance(value, kind):
+        raise ReadError("The metadata of the netCDF file are damaged", path=path, mend="Convert its origin again.")
+    return value

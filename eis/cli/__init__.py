@@ -1,0 +1,5 @@
+"""The `eis` command."""
+
+from eis.cli.app import main
+
+__all__ = ["main"]

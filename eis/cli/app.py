@@ -1,0 +1,368 @@
+"""The commands. Everything heavy is imported inside a command, so that ``eis --help`` answers at once."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eis.cli import output, values
+from eis.errors import ConfigError, EisError, StoreError
+
+if TYPE_CHECKING:
+    from eis.results import Assessment, Reading
+    from eis.spectrum import CellKind, Spectrum
+    from fitting.problem import Weight as WeightName
+
+app = typer.Typer(
+    help="From a solid-state battery cell, or an archived spectrum, to a verdict that can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Files = Annotated[list[str], typer.Argument(metavar="FILES...", help="Spectra: any vendor file we read.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")]
+Weight = Annotated[str, typer.Option(help="modulus, unit, proportional or variance.")]
+Plots = Annotated[Path | None, typer.Option("--plot", metavar="DIR", help="Write a PNG per spectrum to DIR.")]
+WEIGHTS: tuple[WeightName, ...] = ("modulus", "unit", "proportional", "variance")
+KINDS: tuple[CellKind, ...] = ("symmetric", "half", "full", "blocking")
+INTERNAL_BUG, SIGNALLED = 70, 128
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("eis-demo"), json: AsJson = False
+) -> None:
+    """Run the main job on emulated cells: sweep, validate, fit, extract, check, report."""
+    from eis import pipeline
+
+    folder = _fresh(out)
+    total = len(pipeline.DEMO_RESOURCES) * len(pipeline.DEMO_SWEEP.frequencies_hz)
+    with output.progress(total, "points") as advance:
+        shown = pipeline.demonstrate(folder, on_point=lambda _: advance())
+    if json:
+        output.write_document("demo", [_check_entry(one) for one in shown.assessments])
+        return
+    for one in shown.assessments:
+        output.say(f"{Path(one.spectrum.name).stem}: {one.judgement}")
+        output.say(f"  data: {one.validity}")
+        output.say(f"  eis check would exit with {one.judgement.exit_code}")
+        output.say()
+    output.say("wrote " + "\n      ".join(str(path) for path in shown.files))
+
+
+@app.command()
+def measure(
+    out: Annotated[Path, typer.Option(help="netCDF file to write; the journal is kept beside it.")],
+    resource: Annotated[str, typer.Option(help="VISA resource, or sim::symmetric-cell.")],
+    sweep: Annotated[str, typer.Option(metavar="F_HI:F_LO:PER_DECADE", help="Hz.")] = "1e6:0.1:10",
+    amplitude: Annotated[str, typer.Option(help="rms, e.g. 10mV.")] = "10mV",
+    dc: Annotated[str, typer.Option(help="DC potential, e.g. 0V.")] = "0V",
+    json: AsJson = False,
+) -> None:
+    """Capture one sweep, live: every point on disk before the next, the cell off however it ends."""
+    from eis import pipeline
+    from eis.quantities import format_si
+    from instruments.potentiostat import Point, Sweep
+
+    amplitude_v = values.quantity(amplitude, "V", option="--amplitude")
+    plan = Sweep.parse(sweep, amplitude_v=amplitude_v, dc_v=values.quantity(dc, "V", option="--dc"))
+    live = sys.stderr.isatty()
+    with output.bar() as bar:
+        task = bar.add_task("sweep", total=len(plan.frequencies_hz))
+
+        def show(point: Point) -> None:
+            bar.advance(task)
+            if live:
+                z, flag = point.z_ohm, f"  [{point.quality.name}]" if point.quality else ""
+                at = format_si(point.frequency_hz, "Hz")
+                bar.console.print(f"{at:>12}  Z′ {z.real:.6g} Ω  Z″ {z.imag:.6g} Ω{flag}", markup=False)
+
+        spectrum = pipeline.measure(resource, plan, out, on_point=show)
+    if json:
+        output.write_document("measure", [spectrum.to_dict()])
+    else:
+        output.say(repr(spectrum))
+        output.say(f"wrote {out}")
+
+
+@app.command()
+def convert(
+    files: Files,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    to: Annotated[str, typer.Option(help="nc, csv or bdf.")] = "nc",
+    full: Annotated[bool, typer.Option(help="Put the arrays into the JSON document.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Archive any vendor file, with its provenance."""
+    from eis import archive
+
+    suffix = {"nc": ".nc", "csv": ".csv", "bdf": ".bdf.csv"}[
+        values.one_of(to, ("nc", "csv", "bdf"), option="--to") or "nc"
+    ]
+    _make(out)
+
+    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
+        spectra = _read(name)
+        for i, spectrum in enumerate(spectra):
+            part = f"-{i + 1}" if len(spectra) > 1 else ""
+            target = archive.write(spectrum, out / f"{Path(name).name}{part}{suffix}")
+            yield {**spectrum.to_dict(full=full), "wrote": str(target)}, 0
+
+    entries, code = output.each(files, step)
+    rows = ((e["file"], e["format"] or "", str(e["n_points"]), e["wrote"]) for e in entries if "wrote" in e)
+    _finish("convert", entries, code, json, ("file", "format", "points", "wrote"), rows)
+
+
+@app.command()
+def validate(files: Files, plot: Plots = None, json: AsJson = False) -> None:
+    """Test spectra against Kramers–Kronig: valid, suspect or invalid, and why. Exits 3 unless all are valid."""
+    from eis.validation import validate as test
+
+    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
+        for spectrum in _read(name):
+            found = test(spectrum)
+            if plot:
+                from eis.plots import plot_residuals
+
+                _save(plot_residuals(validity=found), plot, spectrum, "residuals")
+            yield {"file": name, **found.to_dict()}, 0 if found.verdict == "valid" else 3
+
+    entries, code = output.each(files, step)
+    rows = (
+        (e["file"], e["verdict"], f"{e['rms_residual']:.2%}", f"{e['max_residual']:.2%}", " ".join(e["because"]))
+        for e in entries
+        if "error" not in e
+    )
+    _finish("validate", entries, code, json, ("file", "verdict", "rms", "max", "because"), rows)
+
+
+@app.command()
+def fit(
+    files: Files,
+    circuit: Annotated[str, typer.Option(help="e.g. 'L0-R0-p(R1,CPE1)-p(R2,CPE2)'")],
+    weight: Weight = "modulus",
+    start: Annotated[str | None, typer.Option(metavar="v1,v2,…", help="Initial values, in circuit order.")] = None,
+    fix: Annotated[list[str] | None, typer.Option(metavar="NAME=V", help="Hold a parameter.")] = None,
+    bounds: Annotated[list[str] | None, typer.Option(metavar="NAME=LO:HI", help="Limit a parameter.")] = None,
+    plot: Plots = None,
+    json: AsJson = False,
+) -> None:
+    """Fit a circuit: values with honest uncertainties, and in words what the data do not tell."""
+    from fitting.circuit import parse
+    from fitting.cnls import fit as run
+
+    parsed = parse(circuit)
+    chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
+    held, limited = values.assignments(fix or [], option="--fix"), values.limits(bounds or [], option="--bounds")
+    first = values.numbers(start, option="--start")
+    fitted = []
+
+    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
+        for spectrum in _read(name):
+            found = run(parsed, spectrum, weight=chosen, start=first, fix=held, bounds=limited)
+            fitted.append((name, found))
+            if plot:
+                from eis.plots import plot_nyquist
+
+                _save(plot_nyquist(spectrum, fit=found), plot, spectrum, "fit")
+            yield {"file": name, **found.to_dict()}, 0 if found.converged else 4
+
+    entries, code = output.each(files, step)
+    if json:
+        output.write_document("fit", entries)
+    else:
+        for name, one in fitted:
+            output.say(f"{name}: {one}\n")
+    output.show_errors(entries)
+    raise typer.Exit(code)
+
+
+@app.command()
+def check(
+    files: Files,
+    spec: Annotated[str, typer.Option(metavar="NAME|FILE.toml", help="The limit.")] = "lges-negative-electrode",
+    area: Annotated[float | None, typer.Option(metavar="CM2", help="Area of one electrode (cm²).")] = None,
+    u_area: Annotated[float, typer.Option(metavar="CM2", help="Its standard uncertainty (cm²).")] = 0.0,
+    interfaces: Annotated[
+        int | None, typer.Option(help="Interfaces in the path: symmetric 2, half cell 1.")
+    ] = None,
+    kind: Annotated[str | None, typer.Option(help="symmetric, half, full or blocking.")] = None,
+    thickness: Annotated[float | None, typer.Option(metavar="CM", help="Electrolyte thickness (cm).")] = None,
+    reading: Annotated[str | None, typer.Option(help="asr, per_area or absolute; without it, all.")] = None,
+    circuit: Annotated[str | None, typer.Option(help="Without it the data choose among ladders.")] = None,
+    element: Annotated[str | None, typer.Option(help="The resistance that is the interface, e.g. R2.")] = None,
+    weight: Weight = "modulus",
+    out: Annotated[Path | None, typer.Option(help="Folder for result.json, report.txt, report.html.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Say whether a cell meets a limit. Exits 0 for PASS, 1 for FAIL, 3 if the measurement cannot decide."""
+    from eis import pipeline
+    from eis.results import READINGS
+    from eis.spec import Spec
+    from eis.spectrum import Cell
+
+    if area is None:
+        raise ConfigError(
+            "The electrode area is missing",
+            where="--area",
+            mend="Give the geometric area of one electrode in cm², e.g. --area 1.131; no default would be safe.",
+        )
+    known = values.one_of(kind, KINDS, option="--kind")
+    cell = Cell(area, u_area, interfaces, known, thickness)
+    limit = Spec.load(spec)
+    read_as: Reading | None = values.one_of(reading, READINGS, option="--reading")
+    chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
+    if circuit is not None:
+        from fitting.circuit import parse
+
+        parse(circuit)
+    done: list[Assessment] = []
+
+    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
+        for spectrum in _read(name):
+            one = pipeline.assess(
+                spectrum, cell, limit, circuit=circuit, reading=read_as, element=element, weight=chosen
+            )
+            done.append(one)
+            yield _check_entry(one), one.judgement.exit_code
+
+    entries, code = output.each(files, step)
+    written = pipeline.write_report(done, _made(out), title="Interface check") if out and done else ()
+    if json:
+        output.write_document("check", entries)
+    elif done:
+        from eis.report import render_text
+
+        output.say(render_text(done))
+        for path in written:
+            output.say(f"wrote {path}")
+    output.show_errors(entries)
+    raise typer.Exit(code)
+
+
+@app.command()
+def report(
+    results: Annotated[list[str], typer.Argument(metavar="RESULT...", help="result.json files of eis check.")],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Interface check",
+) -> None:
+    """Write the HTML report again from stored results."""
+    from eis.document import read_results
+    from eis.report import render_html
+
+    assessments = [one for name in output.expand(results) for one in read_results(Path(name))]
+    try:
+        out.write_text(render_html(assessments, title=title), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise StoreError(f"Cannot write: {error.strerror}", where=str(out), mend="Choose another file.") from error
+    output.say(f"wrote {out}")
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """From a solid-state battery cell, or an archived spectrum, to a verdict that can be trusted."""
+    if show:
+        from eis.document import VERSION
+
+        output.say(f"eis {VERSION}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every way out has its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        app(standalone_mode=True)
+    except EisError as error:
+        output.complain_of(error)
+        if "--json" in sys.argv:
+            output.write_document(_command(), [], error=error.to_dict())
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        output.complain("interrupted; what was captured is in the journal")
+        sys.exit(SIGNALLED + signal.SIGINT)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing more to say
+        sys.exit(SIGNALLED + 13)
+    except Exception:  # noqa: BLE001 - the last resort: a bug of ours must not look like a verdict
+        traceback.print_exc()
+        output.complain("this is a bug in eis itself; please report it with the lines above")
+        sys.exit(INTERNAL_BUG)
+
+
+def _terminate(number: int, frame: Any) -> None:
+    """Turn a signal into an exit, so that every `finally` runs and the cell goes off."""
+    raise SystemExit(SIGNALLED + number)
+
+
+def _command() -> str:
+    return next((word for word in sys.argv[1:] if not word.startswith("-")), "eis")
+
+
+def _read(name: str) -> list[Spectrum]:
+    from eis.readers import read_all
+
+    return read_all(name)
+
+
+def _check_entry(one: Assessment) -> output.Entry:
+    return one.to_dict()
+
+
+def _finish(
+    command: str,
+    entries: list[output.Entry],
+    code: int,
+    json: bool,
+    heading: tuple[str, ...],
+    rows: Iterator[tuple[str, ...]],
+) -> None:
+    """Print the entries as a document or a table, the errors on stderr, and leave with the worst code."""
+    if json:
+        output.write_document(command, entries)
+    else:
+        shown = list(rows)
+        if shown:
+            output.table(heading, shown)
+    output.show_errors(entries)
+    raise typer.Exit(code)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder cannot be made: {error.strerror}", where=str(folder), mend="Choose another."
+        ) from error
+
+
+def _made(folder: Path) -> Path:
+    _make(folder)
+    return folder
+
+
+def _fresh(folder: Path) -> Path:
+    """Return `folder`, or the first ``folder-2``, ``folder-3``, … that does not exist: nothing is overwritten."""
+    if not folder.exists():
+        return folder
+    return next(other for i in range(2, 10_000) if not (other := folder.with_name(f"{folder.name}-{i}")).exists())
+
+
+def _save(drawn: Any, folder: Path, spectrum: Spectrum, what: str) -> None:
+    axes = drawn[0] if isinstance(drawn, tuple) else drawn
+    _make(folder)
+    axes.figure.savefig(folder / f"{Path(spectrum.name).name}.{what}.png", dpi=150, bbox_inches="tight")

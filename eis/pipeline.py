@@ -1,0 +1,158 @@
+"""The whole way from a cell or a file to a verdict, top to bottom. Open this first.
+
+instrument → measure → Spectrum → validate → fit → extract → check → report
+               archive ↗
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eis import archive, document, report
+from eis.checking import check
+from eis.errors import StoreError
+from eis.extraction import extract
+from eis.results import Assessment, Fit, Reading
+from eis.spec import Spec
+from eis.spectrum import Cell, Spectrum
+from eis.validation import validate
+from fitting.cnls import fit
+from fitting.problem import Weight
+from fitting.selection import select
+from instruments.connect import connect
+from instruments.journal import journal_to_spectrum, recorded
+from instruments.potentiostat import Point, Sweep
+
+DEMO_SWEEP = Sweep(start_hz=1e6, stop_hz=0.1, points_per_decade=10, amplitude_v=0.01)
+DEMO_CIRCUIT = "L0-R0-p(R1,CPE1)-p(R2,CPE2)"
+DEMO_CELL = Cell(area_cm2=1.131, u_area_cm2=0.011, interfaces_in_path=2, kind="symmetric", thickness_cm=0.05)
+DEMO_SPEC = "lges-negative-electrode"
+DEMO_RESOURCES = ("sim::symmetric-cell", "sim::near-target-cell")
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """What `demonstrate` did: the assessments, and the files it wrote."""
+
+    assessments: tuple[Assessment, ...]
+    files: tuple[Path, ...]
+
+
+def measure(
+    resource: str,
+    sweep: Sweep,
+    out: Path,
+    *,
+    on_point: Callable[[Point], None] | None = None,
+    **options: Any,
+) -> Spectrum:
+    """Capture one sweep: every point on disk before the next is asked for, the cell off however it ends.
+
+    Parameters
+    ----------
+    resource : str
+        A VISA resource, or ``"sim::symmetric-cell"``.
+    sweep : Sweep
+        What to measure.
+    out : Path
+        netCDF file for the spectrum; the journal stands beside it as ``<out>.journal.jsonl`` and stays.
+    on_point : callable, optional
+        Called with each point once it is on disk.
+    **options
+        Options of the driver.
+
+    Raises
+    ------
+    InstrumentError, StoreError
+        What was captured until then is in the journal.
+    """
+    if out.exists():
+        raise StoreError("The output file exists already", where=str(out), mend="Choose another name, or move it.")
+    journal = out.with_name(out.name + ".journal.jsonl")
+    with connect(resource, **options) as instrument:
+        for point in recorded(instrument, sweep, journal):
+            if on_point is not None:
+                on_point(point)
+    spectrum = journal_to_spectrum(journal).with_metadata(file=str(out))
+    archive.write(spectrum, out)
+    return spectrum
+
+
+def assess(
+    spectrum: Spectrum,
+    cell: Cell,
+    spec: Spec,
+    *,
+    circuit: str | None = None,
+    reading: Reading | None = None,
+    element: str | None = None,
+    weight: Weight = "modulus",
+) -> Assessment:
+    """Take one spectrum all the way to a verdict.
+
+    Parameters
+    ----------
+    spectrum, cell, spec
+        The data, what is known of the cell, and the limit.
+    circuit : str, optional
+        The circuit; without it the data choose among ladders of one to three arcs.
+    reading, element
+        As in `eis.checking.check`.
+    weight : str
+        As in `fitting.cnls.fit`.
+    """
+    validity = validate(spectrum)
+    fits = [fit(circuit, spectrum, weight=weight)] if circuit else select(spectrum, weight=weight)
+    arcs = extract(fits[0], cell)
+    judgement = check(arcs, spec, reading=reading, element=element, validity=validity)
+    return Assessment(spectrum, cell, validity, fits[0], judgement, _ranked(fits))
+
+
+def write_report(assessments: Sequence[Assessment], folder: Path, *, title: str) -> tuple[Path, ...]:
+    """Write the evidence as ``result.json``, ``report.txt`` and one self-contained ``report.html``."""
+    files = (folder / "result.json", folder / "report.txt", folder / "report.html")
+    document.write_results(files[0], assessments)
+    _write_text(files[1], report.render_text(assessments))
+    _write_text(files[2], report.render_html(assessments, title=title))
+    return files
+
+
+def demonstrate(folder: Path, *, on_point: Callable[[Point], None] | None = None) -> Demonstration:
+    """Run the main job on embedded emulated cells, through the real PyVISA stack, and write all of it to `folder`."""
+    _make_folder(folder)
+    spec = Spec.load(DEMO_SPEC)
+    assessments, files = [], []
+    for resource in DEMO_RESOURCES:
+        out = folder / f"{resource.removeprefix('sim::')}.nc"
+        spectrum = measure(resource, DEMO_SWEEP, out, on_point=on_point)
+        assessments.append(assess(spectrum, DEMO_CELL, spec, circuit=DEMO_CIRCUIT))
+        files.append(out)
+    written = write_report(assessments, folder, title="Demonstration on emulated cells")
+    return Demonstration(tuple(assessments), (*files, *written))
+
+
+def _ranked(fits: Sequence[Fit]) -> tuple[tuple[str, float], ...]:
+    return tuple((one.circuit, one.aicc) for one in fits)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder cannot be made: {error.strerror}", where=str(folder), mend="Choose another folder."
+        ) from error
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise StoreError(
+            f"The file cannot be written: {error.strerror}",
+            where=str(path),
+            mend="Free some space or choose another.",
+        ) from error

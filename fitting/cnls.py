@@ -1,0 +1,162 @@
+"""Complex non-linear least squares: a circuit, a spectrum, and a `Fit` with its full covariance.
+
+Scales and times are walked by their logarithm, exponents as they are, all within limits, with the exact Jacobian.
+Starts come from the data and are varied until two of them agree on the best sum of squares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import overload
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from eis.results import Fit
+from eis.spectrum import RealArray, Spectrum
+from fitting.circuit import Circuit, parse
+from fitting.problem import Problem, Values, Weight, by_name, lay_out
+from fitting.starts import starts
+from fitting.uncertainty import AGREE, End, record
+
+RESTARTS = 12
+"""Most starts that are tried."""
+
+
+@overload
+def fit(
+    circuit: str | Circuit,
+    spectrum: Spectrum,
+    *,
+    weight: Weight = ...,
+    start: Values | None = ...,
+    bounds: Mapping[str, tuple[float, float]] | None = ...,
+    fix: Mapping[str, float] | None = ...,
+    seed: int = ...,
+) -> Fit: ...
+@overload
+def fit(
+    circuit: str | Circuit,
+    spectrum: Sequence[Spectrum],
+    *,
+    weight: Weight = ...,
+    start: Values | None = ...,
+    bounds: Mapping[str, tuple[float, float]] | None = ...,
+    fix: Mapping[str, float] | None = ...,
+    seed: int = ...,
+) -> list[Fit]: ...
+def fit(
+    circuit: str | Circuit,
+    spectrum: Spectrum | Sequence[Spectrum],
+    *,
+    weight: Weight = "modulus",
+    start: Values | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    fix: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> Fit | list[Fit]:
+    r"""Fit a circuit to a spectrum (or to each of several).
+
+    .. math:: \chi^2 = \sum_i (Z'_i - \hat Z'_i)^2 / \sigma'^2_i + (Z''_i - \hat Z''_i)^2 / \sigma''^2_i
+
+    Parameters
+    ----------
+    circuit : str or Circuit
+        impedance.py's grammar (``"L0-R0-p(R1,CPE1)"``) or Boukamp's in square brackets.
+    spectrum : Spectrum or sequence of Spectrum
+        The data; points with an excluding flag are left out.
+    weight : {"modulus", "unit", "proportional", "variance"}
+        σ = \|Z\| for both parts; 1 Ω; \|Z′\| and \|Z″\|; or the column ``u_z_ohm``, taken as known.
+    start : mapping or sequence, optional
+        Initial values by name, or all in circuit order; what is missing comes from the data. If all are given, the
+        fit starts there and nowhere else.
+    bounds : mapping of str to (float, float), optional
+        Limits by parameter name, in natural units.
+    fix : mapping of str to float, optional
+        Parameters held at a value.
+    seed : int
+        Seed of the varied starts.
+
+    Returns
+    -------
+    Fit or list of Fit
+        Values, full covariance (scaled by the reduced χ² unless the weight is "variance"), AICc, BIC, arcs. Equal
+        arcs next to each other are put in order of rising time constant.
+
+    Raises
+    ------
+    FitError
+        For a name the circuit does not have, a start outside the limits, or fewer points than twice the number of
+        free parameters.
+    CircuitError
+        If the circuit text is not a circuit.
+    """
+    parsed = parse(circuit) if isinstance(circuit, str) else circuit
+    if not isinstance(spectrum, Spectrum):
+        return [
+            fit(parsed, one, weight=weight, start=start, bounds=bounds, fix=fix, seed=seed) for one in spectrum
+        ]
+    given = by_name(parsed, start)
+    problem = lay_out(parsed, spectrum, weight, given, bounds or {}, fix or {})
+    only_one = all(name in given for name, free in zip(parsed.names, problem.free, strict=True) if free)
+    ends = _search(problem, _candidates(problem, given, only_one, seed))
+    best = min(ends, key=lambda end: end.chi2)
+    values = problem.natural(best.t)
+    if start is None and not bounds and not fix:
+        values = _order_arcs(parsed, values)
+    return record(problem, values, best, ends, weight)
+
+
+def _candidates(problem: Problem, given: Mapping[str, float], only_one: bool, seed: int) -> Iterator[RealArray]:
+    """Yield starts in walked parameters, inside the limits; the given values stay in all of them."""
+    frequency = problem.omega / (2 * np.pi)
+    names = problem.circuit.names
+    held = np.array([name in given for name in names]) | ~problem.free
+    for values in islice(starts(problem.circuit, frequency, problem.z, seed=seed), 1 if only_one else RESTARTS):
+        yield problem.walked(np.where(held, problem.values, np.clip(values, problem.lower, problem.upper)))
+
+
+def _search(problem: Problem, candidates: Iterator[RealArray]) -> list[End]:
+    """Walk down from each start until two ends agree on the best χ²."""
+    low, high = problem.limits
+    ends: list[End] = []
+    for t in candidates:
+        found = least_squares(
+            problem.residuals,
+            np.clip(t, low + 1e-9, high - 1e-9),
+            jac=problem.jacobian,
+            bounds=(low, high),
+            x_scale="jac",
+            ftol=1e-12,
+            xtol=1e-12,
+            gtol=1e-12,
+            max_nfev=300,
+        )
+        ends.append(End(found.x, 2 * float(found.cost), bool(found.success)))
+        chi2 = sorted(end.chi2 for end in ends)
+        if len(chi2) > 1 and chi2[1] <= chi2[0] * (1 + AGREE) + 1e-28:
+            break
+    return ends
+
+
+def _order_arcs(circuit: Circuit, values: RealArray) -> RealArray:
+    """Put equal arcs in order of rising time constant, so that R1 is R1 in every spectrum."""
+    place = {name: i for i, name in enumerate(circuit.names)}
+    named = dict(zip(circuit.names, values.tolist(), strict=True))
+    out = values.copy()
+    for group in circuit.exchangeable:
+        taus = [_time_constant(named, names) for names in group]
+        order = np.argsort(taus, kind="stable")
+        for target, source in enumerate(order):
+            for to, of in zip(group[target], group[source], strict=True):
+                out[place[to]] = named[of]
+    return out
+
+
+def _time_constant(values: Mapping[str, float], names: Sequence[str]) -> float:
+    """Return τ (s) of an arc from its resistance, its Q, C or τ, and its exponent if any."""
+    if names[0].startswith("Zarc"):
+        return values[names[1]]
+    exponent = values[names[2]] if len(names) > 2 else 1.0
+    return float((values[names[0]] * values[names[1]]) ** (1 / exponent))

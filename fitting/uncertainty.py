@@ -1,0 +1,156 @@
+"""From the best end of a search to a `Fit`: covariance in natural units, and in words what it does not tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eis.results import Fit, Parameter
+from eis.spectrum import RealArray
+from fitting.problem import Problem, Weight
+
+AGREE = 1e-4
+"""Relative difference of χ² below which two ends are the same minimum."""
+NEARBY = 2.0
+"""Other minima are told about if their χ² is within this factor of the best."""
+SINGULAR = 1e-10
+"""Singular values below this fraction of the largest count as zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where one start ended."""
+
+    t: RealArray
+    chi2: float
+    success: bool
+
+
+def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], weight: Weight) -> Fit:
+    """Turn the best end into a `Fit`: uncertainties, information criteria, and what a reader should know."""
+    circuit = problem.circuit
+    t = problem.walked(values)
+    residuals = problem.residuals(t)
+    chi2 = float(residuals @ residuals)
+    n, k = residuals.size, int(problem.free.sum())
+    degrees = max(n - k, 1)
+    scale = 1.0 if weight == "variance" else chi2 / degrees
+    at_bound = _at_bound(problem, values)
+    covariance, unknown = _covariance(problem, t, at_bound, scale)
+    place = {int(i): j for j, i in enumerate(np.flatnonzero(problem.free))}
+    parameters, notes = [], list(problem.notes)
+    for i, (name, kind) in enumerate(zip(circuit.names, circuit.parameters, strict=True)):
+        u, why = math.nan, ""
+        if not problem.free[i]:
+            why = "fixed"
+        elif at_bound[i]:
+            why = f"at its limit {values[i]:g}"
+        elif i in unknown:
+            why = "the data do not determine it"
+        else:
+            u = float(np.sqrt(covariance[place[i], place[i]]))
+        if why and problem.free[i]:
+            notes.append(f"{name} has no uncertainty: {why}.")
+        elif kind.kind != "exponent" and u > values[i]:
+            notes.append(f"{name} is hardly determined: its standard uncertainty exceeds its value.")
+        parameters.append(
+            Parameter(
+                name=name,
+                value=float(values[i]),
+                u=0.0 if not problem.free[i] else u,
+                unit=kind.unit,
+                fixed=not bool(problem.free[i]),
+                at_bound=bool(at_bound[i]),
+                lower=float(problem.lower[i]),
+                upper=float(problem.upper[i]),
+                because=why,
+            )
+        )
+    agreeing = sum(end.chi2 <= best.chi2 * (1 + AGREE) + 1e-28 for end in ends)
+    if not best.success:
+        notes.append("The optimiser stopped at its limit of steps.")
+    if len(ends) > 1 and agreeing < 2:
+        notes.append(f"Only one of {len(ends)} starts reached this minimum.")
+    notes += _other_minima(problem, best, ends)
+    names = circuit.names
+    log_likelihood = n * math.log(max(chi2, 1e-300) / n)
+    return Fit(
+        circuit=str(circuit),
+        parameters=tuple(parameters),
+        free=tuple(name for name, free in zip(names, problem.free, strict=True) if free),
+        covariance=covariance,
+        weight=weight,
+        chi2=chi2,
+        reduced_chi2=chi2 / degrees,
+        aicc=log_likelihood + 2 * (k + 1) + 2 * (k + 1) * (k + 2) / max(n - k - 2, 1),
+        bic=log_likelihood + (k + 1) * math.log(n),
+        n_points=n // 2,
+        n_free=k,
+        converged=best.success,
+        because=tuple(notes),
+        frequency_hz=problem.omega / (2 * np.pi),
+        z_ohm=problem.z,
+        z_fit_ohm=circuit.impedance(problem.omega, values),
+        arcs=circuit.arcs,
+        series_resistance=circuit.series_resistance,
+        metadata={"starts": [{"chi2": end.chi2, "converged": end.success} for end in ends]},
+    )
+
+
+def _other_minima(problem: Problem, best: End, ends: Sequence[End]) -> list[str]:
+    """Tell of other minima that describe the data nearly as well: the circuit may not be the data's own."""
+    notes, seen = [], [best.chi2]
+    for end in sorted(ends, key=lambda end: end.chi2):
+        apart = all(abs(end.chi2 - chi2) > 10 * AGREE * chi2 for chi2 in seen)
+        if apart and end.success and best.chi2 < end.chi2 < NEARBY * best.chi2:
+            seen.append(end.chi2)
+            values = zip(problem.circuit.names, problem.natural(end.t), strict=True)
+            notes.append(
+                f"Another minimum, χ² {end.chi2 / best.chi2 - 1:.0%} higher, lies at "
+                + ", ".join(f"{name} = {value:.3g}" for name, value in values)
+                + "."
+            )
+    return notes
+
+
+def _at_bound(problem: Problem, values: RealArray) -> np.ndarray:
+    """Tell which free parameters rest on a limit."""
+    low, high = problem.lower, problem.upper
+    by_log = problem.walked_by_log
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near_low = np.where(by_log, np.log(values / low) < 1e-5, values - low < 1e-6)
+        near_high = np.where(by_log, np.log(high / values) < 1e-5, high - values < 1e-6)
+    return np.asarray(problem.free & (near_low | near_high))
+
+
+def _covariance(problem: Problem, t: RealArray, at_bound: np.ndarray, scale: float) -> tuple[RealArray, set[int]]:
+    """Return the covariance of the free parameters (natural units, NaN where none) and which are undetermined.
+
+    Parameters at a limit are held there; directions in which χ² does not curve leave the parameters they involve
+    without an uncertainty. The walked covariance is carried over by dθ/dt = θ for logarithms.
+    """
+    index = np.flatnonzero(problem.free)
+    usable = ~at_bound[index]
+    jacobian = problem.jacobian(t)[:, usable]
+    lengths = np.linalg.norm(jacobian, axis=0)
+    dead = lengths <= 1e-12 * max(lengths.max(initial=0.0), 1e-300)
+    scaled = jacobian[:, ~dead] / lengths[~dead]
+    full = np.full((index.size, index.size), math.nan)
+    _, singular, right = np.linalg.svd(scaled, full_matrices=False)
+    flat = singular <= SINGULAR * singular.max(initial=0.0)
+    blurred = (np.abs(right[flat]) > 0.1).any(axis=0)
+    keep = ~flat
+    inverse = (right[keep].T / singular[keep] ** 2) @ right[keep] * scale
+    inverse /= np.outer(lengths[~dead], lengths[~dead])
+    rows = np.flatnonzero(usable)[~dead]
+    values = problem.natural(t)
+    to_natural = np.where(problem.walked_by_log, values, 1.0)[index[rows]]
+    natural = inverse * np.outer(to_natural, to_natural)
+    natural[blurred, :] = math.nan
+    natural[:, blurred] = math.nan
+    full[np.ix_(rows, rows)] = natural
+    unknown = {int(index[i]) for i in np.flatnonzero(usable)[dead]} | {int(index[i]) for i in rows[blurred]}
+    return full, unknown
