@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,40 +127,31 @@ def parse_netcdf(raw: bytes, path: Path) -> Spectrum:
     """
     import netCDF4
 
-    try:
-        with netCDF4.Dataset(path.name, memory=raw) as dataset:
-            return _from_dataset(dataset, len(raw), path)
-    except (
-        OSError,
-        RuntimeError,
-        UnicodeDecodeError,
-    ) as error:  # what the netCDF library raises for damaged files
-        raise ReadError(
-            f"The netCDF file is damaged: {error}",
-            path=path,
-            mend="Read it from a copy, or convert its origin again.",
-        ) from error
+    with _library(path):
+        dataset = netCDF4.Dataset(path.name, memory=raw)
+    with contextlib.closing(dataset):
+        return _from_dataset(dataset, len(raw), path)
 
 
 def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
-    dataset.set_auto_maskandscale(False)
-    attributes = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
-    if attributes.get("eis_schema") != SCHEMA:
-        found = attributes.get("eis_schema")
+    with _library(path):
+        dataset.set_auto_maskandscale(False)
+        attributes = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
+        variables = dict(dataset.variables)
+        points = len(dataset.dimensions["frequency"]) if "frequency" in dataset.dimensions else 0
+        shapes = {name: variable.dimensions for name, variable in variables.items()}
+        kinds = {name: getattr(variable.dtype, "kind", "O") for name, variable in variables.items()}
+    found = attributes.get("eis_schema")
+    if not isinstance(found, str) or found != SCHEMA:
         said = f"It follows the schema {str(found)[:40]!r}" if found is not None else "It names no eis_schema"
         raise ReadError(
             f"This netCDF file is not one of ours. {said}, expected {SCHEMA}",
             path=path,
             mend="Write it with eis.archive.write, or with the version of interfacial-eis that knows the schema.",
         )
-    points = len(dataset.dimensions["frequency"]) if "frequency" in dataset.dimensions else 0
-    variables = dict(dataset.variables)
     wrong = [name for name in _VARIABLES if name not in variables]
-    wrong += [
-        name
-        for name, variable in variables.items()
-        if variable.dimensions != ("frequency",) or getattr(variable.dtype, "kind", "O") not in "fiu"
-    ]
+    wrong += [name for name in variables if shapes[name] != ("frequency",) or kinds[name] not in "fiu"]
+    wrong += [name for name in ("quality",) if kinds.get(name) == "f"]
     if wrong:
         raise ReadError(
             f"Expected number arrays over frequency; {wrong[0]!r} is missing or is not one",
@@ -173,7 +164,8 @@ def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
             path=path,
             mend=f"At most {MAX_POINTS} points and {MAX_RATIO} times the file are read; this is not a sweep.",
         )
-    arrays: dict[str, RealArray] = {name: np.asarray(variable[:]) for name, variable in variables.items()}
+    with _library(path):
+        arrays: dict[str, RealArray] = {name: np.asarray(variable[:]) for name, variable in variables.items()}
     z = np.empty(points, dtype=np.complex128)
     z.real, z.imag = arrays.pop("z_real"), arrays.pop("z_imag")
     frequency, quality = arrays.pop("frequency"), arrays.pop("quality")
@@ -181,6 +173,19 @@ def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
         return Spectrum(frequency, z, quality.astype(np.int64), arrays, _metadata(attributes, path))
     except SpectrumError as error:
         raise ReadError(error.what, path=path, mend=error.mend) from error
+
+
+@contextlib.contextmanager
+def _library(path: Path) -> Iterator[None]:
+    """Turn what the netCDF library raises for a damaged file into a ReadError; nothing else runs inside."""
+    try:
+        yield
+    except (OSError, RuntimeError, AttributeError, LookupError, ValueError, TypeError) as error:
+        raise ReadError(
+            f"The netCDF file is damaged: {error}",
+            path=path,
+            mend="Read it from a copy, or convert its origin again.",
+        ) from error
 
 
 def _netcdf(spectrum: Spectrum, path: Path) -> Callable[[Path], None]:

@@ -50,13 +50,14 @@ class Parameter:
     because: str = ""
 
     def __str__(self) -> str:
+        unit = self.unit.replace("ohm", "Ω")
         if self.fixed:
-            return f"{self.name} = {self.value:.6g} {self.unit} (fixed)".replace("  ", " ")
+            return f"{self.name} = {self.value:.6g} {unit}".rstrip() + " (fixed)"
         if not math.isfinite(self.u):
-            return f"{self.name} = {self.value:.6g} {self.unit} ± n/a ({self.because})".replace("  ", " ")
-        if self.unit in ("ohm", "H", "F", "s", "Hz"):
-            return f"{self.name} = {format_uncertain(self.value, self.u, self.unit)}"
-        return f"{self.name} = {self.value:.6g} ± {COVERAGE * self.u:.2g} {self.unit}".rstrip()
+            return f"{self.name} = {self.value:.6g} {unit}".rstrip() + f" ± n/a ({self.because})"
+        if unit in ("Ω", "H", "F", "s"):
+            return f"{self.name} = {format_uncertain(self.value, self.u, unit)}"
+        return f"{self.name} = {self.value:.6g} ± {COVERAGE * self.u:.2g} {unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eis.namesakes import refuse_namesakes
+
+refuse_namesakes()  # before anything is imported from a folder of the user's that bears our names
+
 from eis import archive, document, report
 from eis.checking import check
 from eis.errors import StoreError

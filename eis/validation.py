@@ -26,8 +26,11 @@ SUSPECT, INVALID = 0.005, 0.01
 """Rms residual, as a fraction of |Z|, from which data are suspect or invalid."""
 SIGNIFICANT_RUNS = 4.0
 """Standard deviations by which the runs of equal sign may fall short before the residuals have a trend."""
+MOST_OUTLIERS = 3
+OUTLIER_SHARE = 0.7
+"""A point is an outlier if the rms residual falls below this share of itself without it."""
 TREND_MATTERS = 0.001
-"""Rms residual below which a trend is reported but does not make data suspect."""
+"""Rms residual below which neither a trend nor an outlier matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +168,32 @@ def _judge(
     if shortfall > SIGNIFICANT_RUNS and rms > TREND_MATTERS:
         verdict = "suspect" if verdict == "valid" else verdict
         reasons.append(f"The residuals run in trends ({shortfall:.1f} standard deviations too few sign changes).")
-    scale = 1.4826 * float(np.median(np.abs(np.concatenate([residual.real, residual.imag]))))
-    far = np.flatnonzero(np.abs(residual) > max(6 * scale, SUSPECT))
-    if 0 < far.size <= max(2, f.size // 20):
-        places = ", ".join(format_si(float(f[i]), "Hz", digits=3) for i in far)
-        reasons.append(f"Points at {places} stand out by up to {float(np.abs(residual[far]).max()):.1%} of |Z|.")
+    outliers = _outliers(f, z, rms) if rms > TREND_MATTERS else []
+    if outliers:
+        places = ", ".join(format_si(float(place), "Hz", digits=3) for place in outliers)
+        reasons.append(
+            f"Without the point{'s' if len(outliers) > 1 else ''} at {places} the residuals are far smaller."
+        )
         verdict = "suspect" if verdict == "valid" else verdict
     if not reasons:
         reasons.append(f"The residuals, {rms:.2%} rms and {largest:.2%} at most, show no trend.")
     return verdict, tuple(reasons)
+
+
+def _outliers(f: RealArray, z: ComplexArray, rms: float) -> list[float]:
+    """Return the frequencies (Hz) of isolated points, each of which by itself makes most of the residual."""
+    found: list[float] = []
+    for _ in range(MOST_OUTLIERS):
+        residual = _best_ladder(f, z).residual
+        kept = np.arange(f.size) != int(np.argmax(np.abs(residual)))
+        if kept.sum() < FEWEST_POINTS:
+            break
+        smaller, _ = _size(_best_ladder(f[kept], z[kept]).residual)
+        if smaller > OUTLIER_SHARE * rms:
+            break
+        found.append(float(f[~kept][0]))
+        f, z, rms = f[kept], z[kept], smaller
+    return found
 
 
 def _suspect_sign(f: RealArray, z: ComplexArray, rms: float) -> list[str]:

@@ -22,6 +22,10 @@ from fitting.uncertainty import AGREE, End, record
 
 RESTARTS = 12
 """Most starts that are tried."""
+CORRELATED = 0.35
+"""Correlation of neighbouring residuals above which a fit has missed a shape in the data."""
+NOTHING = 1e-28
+"""A χ² that is rounding alone."""
 
 
 @overload
@@ -134,10 +138,22 @@ def _search(problem: Problem, candidates: Iterator[RealArray]) -> list[End]:
             max_nfev=300,
         )
         ends.append(End(found.x, 2 * float(found.cost), bool(found.success)))
-        chi2 = sorted(end.chi2 for end in ends)
-        if len(chi2) > 1 and chi2[1] <= chi2[0] * (1 + AGREE) + 1e-28:
+        if _is_settled(problem, ends):
             break
     return ends
+
+
+def _is_settled(problem: Problem, ends: Sequence[End]) -> bool:
+    """Two ends agree on the best χ², and what they leave over is noise rather than shape."""
+    best, *others = sorted(ends, key=lambda end: end.chi2)
+    agreed = any(end.chi2 <= best.chi2 * (1 + AGREE) + NOTHING for end in others)
+    return agreed and (best.chi2 <= NOTHING or _correlation(problem.residuals(best.t)) < CORRELATED)
+
+
+def _correlation(residuals: RealArray) -> float:
+    """Return the correlation of neighbouring residuals, the larger of real and imaginary parts."""
+    parts = residuals.reshape(2, -1)
+    return float(((parts[:, 1:] * parts[:, :-1]).sum(axis=1) / np.maximum((parts**2).sum(axis=1), NOTHING)).max())
 
 
 def _order_arcs(circuit: Circuit, values: RealArray) -> RealArray:

@@ -55,20 +55,20 @@ def _resistor_derivatives(omega: RealArray, r: float) -> ComplexArray:
 
 def capacitor(omega: RealArray, c: float) -> ComplexArray:
     """Capacitor, Z = 1/(jωC), C in F."""
-    return np.asarray(-1j / (omega * c))
+    return np.asarray(-1j / (omega * c), dtype=np.complex128)
 
 
 def _capacitor_derivatives(omega: RealArray, c: float) -> ComplexArray:
-    return np.asarray([1j / (omega * c * c)])
+    return np.asarray([1j / (omega * c * c)], dtype=np.complex128)
 
 
 def inductor(omega: RealArray, inductance: float) -> ComplexArray:
     """Inductor, Z = jωL, L in H."""
-    return np.asarray(1j * omega * inductance)
+    return np.asarray(1j * omega * inductance, dtype=np.complex128)
 
 
 def _inductor_derivatives(omega: RealArray, inductance: float) -> ComplexArray:
-    return np.asarray([1j * omega])
+    return np.asarray([1j * omega], dtype=np.complex128)
 
 
 def constant_phase(omega: RealArray, q: float, alpha: float) -> ComplexArray:
@@ -153,12 +153,12 @@ def _zarc_derivatives(omega: RealArray, r: float, tau: float, phi: float) -> Com
 
 def gerischer(omega: RealArray, r: float, tau: float) -> ComplexArray:
     """Gerischer element, Z = R/√(1 + jωτ), R in ohm, τ in s."""
-    return np.asarray(r / np.sqrt(1 + 1j * omega * tau))
+    return np.asarray(r / np.sqrt(1 + 1j * omega * tau), dtype=np.complex128)
 
 
 def _gerischer_derivatives(omega: RealArray, r: float, tau: float) -> ComplexArray:
     root = np.sqrt(1 + 1j * omega * tau)
-    return np.asarray([1 / root, -0.5j * omega * r / root**3])
+    return np.asarray([1 / root, -0.5j * omega * r / root**3], dtype=np.complex128)
 
 
 def _power(x: RealArray, exponent: float) -> ComplexArray:
@@ -168,7 +168,7 @@ def _power(x: RealArray, exponent: float) -> ComplexArray:
 
 def _coth(s: ComplexArray) -> ComplexArray:
     """Hyperbolic cotangent, safe at both ends; s = √(jx) has Re s > 0."""
-    out = np.ones_like(s)
+    out = np.ones(s.shape, dtype=np.complex128)
     inner = s.real < FLAT_ABOVE
     out[inner] = 1 / np.tanh(s[inner])
     small = np.abs(s) < SERIES_BELOW
@@ -178,7 +178,7 @@ def _coth(s: ComplexArray) -> ComplexArray:
 
 def _tanh(s: ComplexArray) -> ComplexArray:
     """Hyperbolic tangent, safe at both ends."""
-    out = np.ones_like(s)
+    out = np.ones(s.shape, dtype=np.complex128)
     inner = s.real < FLAT_ABOVE
     out[inner] = np.tanh(s[inner])
     return out

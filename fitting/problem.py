@@ -32,7 +32,8 @@ class Problem:
     """A least-squares problem in walked parameters t: ln θ for scales and times, θ for exponents.
 
     `values` are the starts (and the fixed values) in natural units, shape (p,); `free` tells which of them are
-    fitted, `lower` and `upper` their limits. `notes` say what was decided for the caller.
+    fitted, `lower` and `upper` the limits the search keeps, `shown` those of the element or the caller. `notes`
+    say what was decided for the caller.
     """
 
     circuit: Circuit
@@ -44,6 +45,7 @@ class Problem:
     upper: RealArray
     free: np.ndarray
     values: RealArray
+    shown: tuple[tuple[float, float], ...]
     notes: tuple[str, ...]
 
     def natural(self, t: RealArray) -> RealArray:
@@ -112,9 +114,24 @@ def lay_out(
     values = np.where(free, np.clip(values, lower, upper), values)
     weights = tuple(part[chosen] for part in _weights(spectrum, weight))
     problem = Problem(
-        circuit, 2 * np.pi * frequency, z, (weights[0], weights[1]), by_log, lower, upper, free, values, notes
+        circuit=circuit,
+        omega=2 * np.pi * frequency,
+        z=z,
+        weights=(weights[0], weights[1]),
+        walked_by_log=by_log,
+        lower=lower,
+        upper=upper,
+        free=free,
+        values=values,
+        shown=tuple(
+            bounds.get(name, (parameter.lower, parameter.upper))
+            for name, parameter in zip(circuit.names, circuit.parameters, strict=True)
+        ),
+        notes=notes,
     )
-    if not np.all(np.isfinite(problem.residuals(problem.walked(values)))):
+    with np.errstate(all="ignore"):
+        finite = np.all(np.isfinite(problem.residuals(problem.walked(values))))
+    if not finite:
         raise FitError(
             "The circuit has no finite impedance at its start",
             where=f"circuit {circuit}",
@@ -223,7 +240,8 @@ def by_name(circuit: Circuit, start: Values | None) -> dict[str, float]:
 
 def _check_name(circuit: Circuit, name: str) -> None:
     if name not in circuit.names:
-        near = difflib.get_close_matches(name, circuit.names, n=1, cutoff=0.4)
+        near = [known for known in circuit.names if known.startswith(f"{name}_")]
+        near += difflib.get_close_matches(name, circuit.names, n=1, cutoff=0.4)
         hint = f"Did you mean {near[0]}? " if near else ""
         raise FitError(
             f"The circuit has no parameter {name!r}",

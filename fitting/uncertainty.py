@@ -64,8 +64,8 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
                 unit=kind.unit,
                 fixed=not bool(problem.free[i]),
                 at_bound=bool(at_bound[i]),
-                lower=float(problem.lower[i]),
-                upper=float(problem.upper[i]),
+                lower=float(problem.shown[i][0]),
+                upper=float(problem.shown[i][1]),
                 because=why,
             )
         )

@@ -15,6 +15,7 @@ import typer
 
 from eis.cli import output, values
 from eis.errors import ConfigError, EisError, StoreError
+from eis.namesakes import refuse_namesakes
 
 if TYPE_CHECKING:
     from eis.results import Assessment, Reading
@@ -285,6 +286,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     try:
+        refuse_namesakes()
         app(standalone_mode=True)
     except EisError as error:
         output.complain_of(error)

@@ -22,8 +22,8 @@ def expand(files: Sequence[str]) -> list[str]:
     """Expand ``*`` and ``?`` where the shell did not (Windows), keeping the order."""
     out: list[str] = []
     for name in files:
-        wild = any(c in name for c in "*?") and not Path(name).exists()
-        out += sorted(glob.glob(name)) or [name]  # noqa: PTH207 - a whole pattern, absolute or not if wild else [name]
+        found = sorted(glob.glob(name)) if any(c in name for c in "*?") else []  # noqa: PTH207 - absolute or not
+        out += found or [name]
     return out
 
 

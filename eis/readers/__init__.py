@@ -1,0 +1,99 @@
+"""Read any file with impedance in it: `read` for one spectrum, `read_all` for a file that may hold several."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from eis.readers import ec_lab, gamry, own, table, zplot
+from eis.readers.source import Source, load
+from eis.spectrum import Spectrum
+
+__all__ = ["READERS", "Reader", "Source", "read", "read_all"]
+
+
+class Reader(Protocol):
+    """What a module has to offer to be a reader."""
+
+    NAME: str
+    SUFFIXES: tuple[str, ...]
+
+    def recognises(self, head: str) -> bool:
+        """Whether a file that begins with `head` is of this format."""
+        ...
+
+    def read(self, source: Source) -> list[Spectrum]:
+        """Return every spectrum of the file, or raise `ReadError`."""
+        ...
+
+
+READERS: tuple[Reader, ...] = (own, ec_lab, gamry, zplot, table)
+"""Every format, in the order they are asked."""
+
+
+def read(path: str | os.PathLike[str]) -> Spectrum:
+    """Read the one spectrum of a file, in the format its beginning shows.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; its suffix does not matter.
+
+    Returns
+    -------
+    Spectrum
+        Capacitive Z″ < 0, frequencies falling, SI units. Its metadata say where it came from: `file`, `sha256` of
+        the raw bytes, `format`, `acquired`, what was `converted` and `dropped`, `warnings`, `status`, and the
+        settings of the instrument under `vendor`.
+
+    Raises
+    ------
+    ReadError
+        If the file is not readable, not recognised, not what it begins as, or holds several spectra.
+    """
+    source = load(path)
+    found = _reader(source).read(source)
+    if len(found) > 1:
+        raise source.fail(
+            f"The file holds {len(found)} spectra",
+            mend="Use read_all, which returns every one of them, and choose by metadata['cycle'].",
+        )
+    return found[0]
+
+
+def read_all(path: str | os.PathLike[str]) -> list[Spectrum]:
+    """Read every spectrum of a file, in the order of the file; see `read`.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    list of Spectrum
+        At least one; with `cycle` in the metadata if the file counts cycles or holds several.
+
+    Raises
+    ------
+    ReadError
+        If the file is not readable, not recognised, or not what it begins as.
+    """
+    source = load(path)
+    return _reader(source).read(source)
+
+
+def _reader(source: Source) -> Reader:
+    head = source.head
+    for reader in READERS:
+        if reader.recognises(head):
+            return reader
+    first = next((line.strip() for line in head.split("\n") if line.strip()), "")[:60]
+    known = ", ".join(reader.NAME for reader in READERS)
+    nul = source.raw.find(b"\0")
+    binary = "" if nul < 0 or source.encoding.startswith("utf-16") else f"; it is binary (byte {nul} is NUL)"
+    raise source.fail(
+        f"No reader recognises this file{binary}; its first line is {first!r}",
+        mend=f"These are read: {known}. Export the spectrum as a table with the headings "
+        "frequency_hz,z_real_ohm,z_imag_ohm.",
+    )

@@ -1,0 +1,185 @@
+"""Gamry Framework `.DTA`: the ZCURVE table of potentiostatic and galvanostatic impedance."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from eis.errors import ReadError
+from eis.readers.cells import Grid, is_number, read_grid, shorten
+from eis.readers.headings import Quantity, unit_scale
+from eis.readers.source import Notes, Source
+from eis.readers.sweeps import rectangular, spectra
+from eis.spectrum import IntArray, Quality, RealArray, Spectrum
+
+NAME = "Gamry DTA"
+SUFFIXES: tuple[str, ...] = (".dta", ".txt")
+
+_CURVE = re.compile(r"ZCURVE\d*\tTABLE(?:\t\s*(\d{1,9})?.*)?\s*")
+_NEEDED: dict[str, Quantity] = {"Freq": "frequency", "Zreal": "real", "Zimag": "imag"}
+_OPTIONAL = {
+    "Time": ("time_s", "s"),
+    "Vdc": ("e_dc_v", "V"),
+    "Idc": ("i_dc_a", "A"),
+    "ZrealDrCor": ("z_real_drift_corrected_ohm", "ohm"),
+    "ZimagDrCor": ("z_imag_drift_corrected_ohm", "ohm"),
+}
+_OVERLOADS = {
+    0: Quality.TIMING,
+    1: Quality.OVERLOAD,
+    2: Quality.OVERLOAD,
+    4: Quality.OVERLOAD,
+}
+"""Flag by place in the Over string: timing, electrometer, control amplifier, current; the others only warn."""
+
+
+def recognises(head: str) -> bool:
+    """Whether the file begins like a Framework data file."""
+    return head.startswith("EXPLAIN") and "\nTAG\t" in head.replace("\r", "\n")
+
+
+def read(source: Source) -> list[Spectrum]:
+    """Read the spectra of a `.DTA` file: one for every ZCURVE table.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+
+    Returns
+    -------
+    list of Spectrum
+        As measured; drift-corrected values, if the file has them, are columns of their own.
+
+    Raises
+    ------
+    ReadError
+        If there is no ZCURVE table, a needed column is missing, or a cell is not a number.
+    """
+    lines = source.lines
+    curves = [(number, match) for number, line in enumerate(lines) if (match := _CURVE.fullmatch(line))]
+    tag = next((line.split("\t")[1] for line in lines[:20] if line.startswith("TAG\t")), "?")
+    if not curves:
+        raise source.fail(
+            f"There is no ZCURVE table; the file says its experiment is {shorten(tag)}",
+            mend="Choose an impedance file (EISPOT, GALVEIS, …); if it is one, it stopped before its first point.",
+        )
+    found: list[Spectrum] = []
+    for number, match in curves:
+        notes = source.notes()
+        _settings(lines[: curves[0][0]], notes)
+        if any(line.startswith("EXPERIMENTABORTED") and "\tT" in line for line in lines):
+            notes.status = "aborted"
+        found += _curve(source, notes, number, int(match[1]) if match[1] else None)
+    if len(curves) > 1:
+        found = [spectrum.with_metadata(cycle=place + 1) for place, spectrum in enumerate(found)]
+    return found
+
+
+def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list[Spectrum]:
+    lines = source.lines
+    if start + 2 >= len(lines):
+        raise source.fail("The ZCURVE table ends after its name", line=start + 1, mend="Copy the file again.")
+    names, units = lines[start + 1].split(), lines[start + 2].strip("\t ").split("\t")
+    end = next((n for n in range(start + 3, len(lines)) if not _is_row(lines[n])), len(lines))
+    place = _places(source, names, start + 1)
+    width = len(names)
+
+    def split(line: str) -> list[str]:
+        cells = line.split()
+        return cells if len(cells) == width else line.rstrip().removeprefix("\t").split("\t")
+
+    status = notes.status
+    grid = read_grid(source, notes, names, start + 3, end, split)
+    notes.status = status or notes.status
+    scales = [
+        _scale(source, units[at] if at < len(units) else "", quantity, name, start + 2)
+        for (name, quantity), at in zip(_NEEDED.items(), place, strict=True)
+    ]
+    frequency, real, imaginary = (grid.numbers(at) * scale for at, scale in zip(place, scales, strict=True))
+    columns: dict[str, RealArray] = {}
+    for name, (ours, unit) in _OPTIONAL.items():
+        if name in names and (at := names.index(name)) < len(units) and units[at] == unit:
+            values = grid.optional(at)
+            if values is not None:
+                columns[ours] = values
+    if "ZrealDrCor" in names:
+        notes.warnings.append(
+            "The file also holds drift-corrected values (ZrealDrCor, ZimagDrCor); the impedance is the measured "
+            "one (Zreal, Zimag)."
+        )
+    if stated is not None and stated != len(grid.rows):
+        notes.warnings.append(f"The header says {stated} points; there are {len(grid.rows)}.")
+    quality = _quality(grid, names, notes)
+    z = rectangular(real, imaginary)
+    return spectra(source, notes, NAME, frequency, z, grid.lines, columns=columns, quality=quality)
+
+
+def _is_row(line: str) -> bool:
+    """Whether a line belongs to a table: it is indented, or begins with a number."""
+    return line[:1].isspace() or not line or is_number(line.split(maxsplit=1)[0])
+
+
+def _places(source: Source, names: Sequence[str], line: int) -> list[int]:
+    wrong = [name for name in _NEEDED if names.count(name) != 1]
+    if wrong:
+        raise source.fail(
+            f"Expected one column {wrong[0]}, found {names.count(wrong[0])}; the columns are "
+            f"{shorten(', '.join(names), 200)}",
+            line=line + 1,
+            mend="Export the curve again with Pt, Time, Freq, Zreal, Zimag.",
+        )
+    return [names.index(name) for name in _NEEDED]
+
+
+def _scale(source: Source, unit: str, quantity: Quantity, name: str, line: int) -> float:
+    scale = unit_scale(quantity, unit)
+    if scale is None:
+        raise _unknown_unit(source, unit, name, line)
+    return scale
+
+
+def _unknown_unit(source: Source, unit: str, name: str, line: int) -> ReadError:
+    return source.fail(
+        f"The unit of {name} is {shorten(unit)}, which does not tell Hz or ohm",
+        line=line + 1,
+        mend="Correct the row of units below the column names.",
+    )
+
+
+def _quality(grid: Grid, names: Sequence[str], notes: Notes) -> IntArray | None:
+    """Translate the Over column: one place per kind of overload, a full stop where there was none."""
+    if "Over" not in names:
+        return None
+    flags = np.zeros(len(grid.rows), dtype=np.int64)
+    for row, text in enumerate(grid.text(names.index("Over"))):
+        for place, mark in enumerate(text.strip()):
+            if mark != ".":
+                flags[row] |= int(_OVERLOADS.get(place, Quality.OVERLOAD_WARNING))
+    n = int(np.count_nonzero(flags))
+    if n:
+        notes.warnings.append(
+            f"{n} points carry an overload mark in the column Over; their quality flags say which."
+        )
+    return flags
+
+
+def _settings(header: Sequence[str], notes: Notes) -> None:
+    """Keep ``KEY TYPE VALUE LABEL`` lines, and the lines of free text that follow NOTES."""
+    key = ""
+    for line in header:
+        cells = line.split("\t")
+        if cells[0] and len(cells) > 2 and cells[1] != "TABLE":
+            key = cells[0]
+            notes.vendor[key] = cells[2]
+        elif cells[0]:
+            key = ""
+            if len(cells) == 2:
+                notes.vendor[cells[0]] = cells[1]
+        elif key == "NOTES" and line.strip():
+            stored = notes.vendor.get("notes")
+            notes.vendor["notes"] = f"{stored}\n{line.strip()}" if stored else line.strip()
+    when = [str(notes.vendor[key]) for key in ("DATE", "TIME") if key in notes.vendor]
+    notes.acquired = " ".join(when) or None

@@ -1,0 +1,147 @@
+"""The project's own files: netCDF by its magic bytes, CSV by its schema line."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import numpy as np
+
+from eis import archive
+from eis.errors import SpectrumError
+from eis.readers.cells import NUMBER, Grid, read_grid, shorten
+from eis.readers.source import Source
+from eis.readers.sweeps import rectangular
+from eis.spectrum import EXCLUDING, RealArray, Spectrum
+
+NAME = "interfacial-eis netCDF or CSV"
+SUFFIXES: tuple[str, ...] = (".nc", ".csv")
+
+_COMMENT = re.compile(r'#\s*(?:([A-Za-z][\w.-]*)|("(?:[^"\\]|\\.)*"))\s*:\s*(.*)')
+_NOT_FINITE = ("nan", "inf", "-inf")
+
+
+def recognises(head: str) -> bool:
+    """Whether the file is netCDF of either kind, or its first line is the schema line of our CSV."""
+    return head[1:8] == "HDF\r\n\x1a\n" or head.startswith(("CDF\x01", "CDF\x02", "CDF\x05", "# eis_schema:"))
+
+
+def read(source: Source) -> list[Spectrum]:
+    """Read the spectrum of one of our files, flagged points included.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+
+    Returns
+    -------
+    list of Spectrum
+        One; `file`, `format` and `sha256` are those of this file, and what they were when it was written is kept
+        under `origin`.
+
+    Raises
+    ------
+    ReadError
+        If the file is not ours, is damaged, or does not hold a spectrum.
+    """
+    if source.head.startswith("#"):
+        return [_with_origin(_from_csv(source), source, "interfacial-eis CSV")]
+    return [_with_origin(archive.parse_netcdf(source.raw, source.path), source, "interfacial-eis netCDF")]
+
+
+def _with_origin(spectrum: Spectrum, source: Source, format_name: str) -> Spectrum:
+    old = dict(spectrum.metadata)
+    origin = old.pop("origin", None) or {key: old[key] for key in ("file", "format", "sha256") if key in old}
+    here = {"file": source.given, "format": format_name, "sha256": source.sha256}
+    empty: dict[str, Any] = {"converted": [], "dropped": [], "warnings": [], "vendor": {}}
+    return spectrum.with_metadata(**(empty | old | here | ({"origin": origin} if origin else {})))
+
+
+def _from_csv(source: Source) -> Spectrum:
+    lines = source.lines
+    metadata: dict[str, Any] = {}
+    stated: dict[str, Any] = {}
+    at = 0
+    while at < len(lines) and lines[at].startswith("#"):
+        match = _COMMENT.fullmatch(lines[at])
+        if match is None:
+            raise source.fail(
+                f"Expected '# key: value', found {shorten(lines[at])}",
+                line=at + 1,
+                mend="Delete or mend the line.",
+            )
+        value = _json(source, match[3], at)
+        if match[1] and match[1].startswith("eis_"):
+            stated[match[1]] = value
+        else:
+            metadata[match[1] or str(_json(source, match[2], at))] = value
+        at += 1
+    if stated.get("eis_schema") != archive.SCHEMA:
+        raise source.fail(
+            f"The file follows the schema {shorten(str(stated.get('eis_schema')))}, not {archive.SCHEMA}",
+            line=1,
+            mend="Read it with the version of interfacial-eis that wrote it.",
+        )
+    names = lines[at].split(",") if at < len(lines) else []
+    if tuple(names[:4]) != archive.CSV_COLUMNS or len(set(names)) != len(names):
+        raise source.fail(
+            f"Expected the columns {','.join(archive.CSV_COLUMNS)},…, found {shorten(','.join(names))}",
+            line=at + 1,
+            mend="Write the file again with eis.archive.write.",
+        )
+    notes = source.notes()
+    grid = read_grid(source, notes, names, at + 1, len(lines), lambda line: line.split(","))
+    if notes.status:
+        metadata["status"] = notes.status
+        metadata["dropped"] = [*_sentences(metadata.get("dropped")), *notes.dropped]
+    elif stated.get("eis_points", len(grid.rows)) != len(grid.rows):
+        metadata["warnings"] = [
+            *_sentences(metadata.get("warnings")),
+            f"The header says {str(stated['eis_points'])[:20]} points; there are {len(grid.rows)}.",
+        ]
+    frequency, real, imaginary, quality, *rest = (_floats(grid, column) for column in range(len(names)))
+    flags, z = quality.astype(np.int64), rectangular(real, imaginary)
+    used = (flags & int(EXCLUDING)) == 0
+    wrong = np.flatnonzero(~(np.isfinite(frequency) & (frequency > 0)) | (used & ~np.isfinite(z)))
+    if wrong.size:
+        row = int(wrong[0])
+        raise source.fail(
+            f"Expected a frequency above 0 Hz and, unless flagged, a finite impedance, found {frequency[row]:g} Hz "
+            f"and {z[row]:g} ohm",
+            line=grid.lines[row],
+            mend="Correct the cells or delete the line.",
+        )
+    try:
+        return Spectrum(frequency, z, flags, dict(zip(names[4:], rest, strict=True)), metadata)
+    except SpectrumError as error:
+        raise source.fail(error.what, line=grid.lines[0], mend=error.mend) from error
+
+
+def _json(source: Source, text: str, line: int) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise source.fail(
+            f"Expected a JSON value, found {shorten(text)}", line=line + 1, mend="Delete or mend the line."
+        ) from None
+
+
+def _floats(grid: Grid, column: int) -> RealArray:
+    """Return a column in which flagged points may hold NaN; flags are whole numbers."""
+    whole = grid.names[column] == "quality"
+    cells = [cell.strip() for cell in grid.text(column)]
+    for line, cell in zip(grid.lines, cells, strict=True):
+        right = cell.isdecimal() and len(cell) < 10 if whole else NUMBER.fullmatch(cell) or cell in _NOT_FINITE
+        if not right or not cell.isascii():
+            raise grid.source.fail(
+                f"Expected a number under {grid.names[column]!r}, found {shorten(cell)}",
+                line=line,
+                mend="Correct the cell or delete the line.",
+            )
+    return np.array([float(cell) for cell in cells])
+
+
+def _sentences(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else []

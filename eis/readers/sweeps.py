@@ -1,0 +1,144 @@
+"""From the columns of a file to spectra: rows at 0 Hz leave, repeated sweeps part, provenance is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from eis.readers.source import Notes, Source
+from eis.spectrum import ComplexArray, IntArray, RealArray, Spectrum
+
+MOSTLY_POSITIVE = (
+    "The imaginary part is mostly positive: the file may hold -Z'' (or the cell is inductive). It was kept as it "
+    "stands; if it is -Z'', name the columns in a first line, e.g. frequency_hz,z_real_ohm,-z_imag_ohm."
+)
+
+
+def rectangular(real: RealArray, imaginary: RealArray) -> ComplexArray:
+    """Return complex numbers without arithmetic, which would spoil NaN and -0.0."""
+    z = np.empty(real.shape, dtype=np.complex128)
+    z.real = real
+    z.imag = imaginary
+    return z
+
+
+def polar(magnitude: RealArray, phase_rad: RealArray) -> ComplexArray:
+    """Return complex numbers from magnitude and phase (rad)."""
+    return rectangular(magnitude * np.cos(phase_rad), magnitude * np.sin(phase_rad))
+
+
+def spectra(
+    source: Source,
+    notes: Notes,
+    format_name: str,
+    frequency_hz: RealArray,
+    z_ohm: ComplexArray,
+    lines: Sequence[int],
+    *,
+    columns: Mapping[str, RealArray] | None = None,
+    quality: IntArray | None = None,
+    cycle: RealArray | None = None,
+) -> list[Spectrum]:
+    """Make the spectra of one table.
+
+    Parameters
+    ----------
+    source, notes
+        The file and the notes taken on it.
+    format_name : str
+        What the file is, e.g. ``"Gamry DTA"``.
+    frequency_hz, z_ohm : ndarray, shape (n,)
+        Frequency (Hz) and impedance (ohm, capacitive Z″ < 0) of every row.
+    lines : sequence of int
+        Line number of every row.
+    columns : mapping, optional
+        What else was recorded, named and in units as `Spectrum` keeps it.
+    quality : ndarray of int, shape (n,), optional
+        Flags of every row.
+    cycle : ndarray, shape (n,), optional
+        Cycle number of every row; another cycle is another spectrum.
+
+    Returns
+    -------
+    list of Spectrum
+        At least one; each with where it came from in its metadata.
+
+    Raises
+    ------
+    ReadError
+        If a frequency is negative, a value overflows, or no row has a frequency above 0 Hz.
+    """
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero((frequency_hz < 0) | ~np.isfinite(frequency_hz) | ~np.isfinite(z_ohm))
+    if wrong.size:
+        row = int(wrong[0])
+        raise source.fail(
+            f"Expected a frequency above 0 Hz and a finite impedance, found {frequency_hz[row]:g} Hz and "
+            f"{z_ohm[row]:g} ohm",
+            line=lines[row],
+            mend="Correct the cells or delete the line.",
+        )
+    table = dict(columns or {})
+    at_zero = frequency_hz == 0
+    if at_zero.any():
+        n = int(at_zero.sum())
+        if n == frequency_hz.size:
+            raise source.fail(
+                f"All {n} rows are at 0 Hz",
+                line=lines[0],
+                mend="This is not an impedance measurement; choose another.",
+            )
+        notes.dropped.append(f"{n} {'row' if n == 1 else 'rows'} with 0 Hz (DC steps).")
+        keep = ~at_zero
+        frequency_hz, z_ohm = frequency_hz[keep], z_ohm[keep]
+        table = {name: values[keep] for name, values in table.items()}
+        quality = None if quality is None else quality[keep]
+        cycle = None if cycle is None else cycle[keep]
+    starts = _starts(frequency_hz, cycle)
+    provenance: dict[str, Any] = {"file": source.given, "format": format_name, "sha256": source.sha256}
+    numbers = _cycle_numbers(starts, cycle)
+    made = []
+    for place, (start, end) in enumerate(zip(starts, [*starts[1:], frequency_hz.size], strict=True)):
+        part = slice(start, end)
+        made.append(
+            Spectrum.of(
+                frequency_hz[part],
+                z_ohm[part],
+                quality=None if quality is None else quality[part],
+                columns={name: values[part] for name, values in table.items()},
+                metadata=provenance | numbers[place] | notes.to_dict(),
+            )
+        )
+    return made
+
+
+def mostly_positive(z_ohm: ComplexArray) -> bool:
+    """Whether the sign of the imaginary part looks inverted."""
+    return bool(np.count_nonzero(z_ohm.imag > 0) > 0.5 * z_ohm.size)
+
+
+def _starts(frequency_hz: RealArray, cycle: RealArray | None) -> list[int]:
+    """Return the first row of every sweep: the cycle changes, or the frequency jumps back to where it began.
+
+    A jump counts if it crosses more than half of the whole range in one step and lands near the first frequency:
+    a repeated point in the middle or at the very end, or a sweep down and up again, stay in one spectrum.
+    """
+    log_f = np.log(frequency_hz)
+    span = float(np.ptp(log_f))
+    step = np.diff(log_f)
+    jumps = (np.abs(step) > 0.5 * span) & (np.abs(log_f[1:] - log_f[0]) < 0.1 * span) & (span > 0)
+    jumps[-1:] = False
+    if cycle is not None:
+        jumps |= np.diff(cycle) != 0
+    return [0, *(np.flatnonzero(jumps) + 1).tolist()]
+
+
+def _cycle_numbers(starts: list[int], cycle: RealArray | None) -> list[dict[str, Any]]:
+    """Return the number of each sweep: the file's cycle numbers if they tell the sweeps apart, else a count."""
+    if cycle is not None:
+        own = [float(cycle[start]) for start in starts]
+        if len(set(own)) == len(own):
+            return [{"cycle": int(number) if number.is_integer() else number} for number in own]
+    return [{"cycle": place + 1} for place in range(len(starts))] if len(starts) > 1 else [{}]

@@ -1,0 +1,399 @@
+"""PalmSens instruments that speak MethodSCRIPT: EmStat Pico, Sensit Wearable, EmStat4, MultiEmStat4, Nexus.
+
+Not yet seen on real hardware. What the sources do not settle is an option of `PalmSens` with a stated default.
+After a runtime error these instruments do *not* run the ``on_finished:`` part of a script and the cell stays on,
+so a sweep always ends with a separate script that switches it off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from eis.errors import AbortedError, BusyError, CellStateUnknownError, ConfigError, InstrumentError, LinkError
+from instruments.link import Link
+from instruments.methodscript import ERROR, STRUCTURE, eis_script, meaning, parse_packet
+from instruments.potentiostat import Capabilities, Identity, Point, Potentiostat, Sweep, predicted_point_s
+
+if TYPE_CHECKING:
+    from pyvisa.highlevel import VisaLibraryBase
+
+BAUD_RATES = (230_400, 921_600)
+ANSWER_S = 2.0
+"""How long an idle instrument may take to answer (s)."""
+QUIET_S = 0.3
+"""How long after its echo a script that says nothing may take to end (s)."""
+MUTE_S = 0.12
+"""How long to keep quiet after a refused command (s); the instrument ignores at least 50 ms of what follows."""
+OFF_ATTEMPTS = 3
+BACK_OFF_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Limits of one model: frequency (Hz), excitation (V rms), DC potential (V), autoranging currents (A)."""
+
+    name: str
+    f_max_hz: float
+    v_ac_rms_max: float
+    v_dc: tuple[float, float]
+    currents_a: tuple[float, float]
+
+
+MODELS = {
+    "espico": Model("EmStat Pico", 200e3, 0.429, (-1.7, 2.0), (100e-9, 5e-3)),
+    "senswb": Model("Sensit Wearable", 200e3, 0.429, (-1.7, 2.0), (100e-9, 5e-3)),
+    "es4_lr": Model("EmStat4 LR", 200e3, 0.9, (-3.0, 3.0), (1e-9, 10e-3)),
+    "es4_hr": Model("EmStat4 HR", 200e3, 0.9, (-6.0, 6.0), (100e-9, 100e-3)),
+    "mes4lr": Model("MultiEmStat4 LR", 200e3, 0.9, (-3.0, 3.0), (1e-9, 10e-3)),
+    "mes4hr": Model("MultiEmStat4 HR", 200e3, 0.9, (-6.0, 6.0), (100e-9, 100e-3)),
+    "nexus1": Model("Nexus", 1e6, 0.3, (-10.0, 10.0), (100e-9, 1.0)),
+}
+"""By the six characters the instrument calls itself."""
+
+
+class PalmSens(Potentiostat):
+    """A PalmSens MethodSCRIPT instrument; make one with `instruments.connect` or `PalmSens.open`.
+
+    Parameters
+    ----------
+    link : Link
+        An open connection; closed with this object.
+    f_min_hz : float
+        Lowest frequency allowed (Hz). Not stated by the sources; the instrument itself refuses what it cannot do.
+    amplitude_min_v : float
+        Smallest excitation allowed (V rms). Not stated by the sources.
+    amplitude_unit : {"rms", "peak"}
+        How the firmware reads the amplitude of ``meas_loop_eis``; rms according to third-party drivers.
+    max_bandwidth_hz : float
+        The bandwidth to set (Hz), as in PalmSens' own example.
+    currents_a : tuple of float, optional
+        Smallest and largest current range autoranging may use (A); the model's own by default.
+    patience_s : float
+        How much longer than three times the predicted duration of a point to wait for it (s).
+
+    Raises
+    ------
+    LinkError
+        If nothing answers.
+    InstrumentError
+        If what answers is no MethodSCRIPT instrument known here.
+    """
+
+    name = "palmsens"
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        f_min_hz: float = 0.01,
+        amplitude_min_v: float = 0.001,
+        amplitude_unit: Literal["rms", "peak"] = "rms",
+        max_bandwidth_hz: float = 1e6,
+        currents_a: tuple[float, float] | None = None,
+        patience_s: float = 10.0,
+    ) -> None:
+        if amplitude_unit not in ("rms", "peak"):
+            raise ConfigError(
+                f"amplitude_unit is {amplitude_unit!r}", where="palmsens", mend="Choose rms (the default) or peak."
+            )
+        self.link = link
+        self._patience_s = patience_s
+        self._point_timeout_s = patience_s
+        self._idle = False  # whether the stream is known to be at rest
+        self._energised = False  # whether this driver may have left a cell on
+        self._identity, model = self._identified()
+        self._attempts = range(OFF_ATTEMPTS)
+        self._currents_a = currents_a or model.currents_a
+        self._max_bandwidth_hz = max_bandwidth_hz
+        self._sent_per_rms = math.sqrt(2) if amplitude_unit == "peak" else 1.0
+        self._capabilities = Capabilities(
+            f_min_hz=f_min_hz,
+            f_max_hz=model.f_max_hz,
+            v_ac_rms=(amplitude_min_v, model.v_ac_rms_max),
+            v_dc=model.v_dc,
+            native_sweep="stream",
+            has_cell_switch=True,
+            has_ocv=True,
+            instrument_verified=False,
+        )
+
+    @classmethod
+    def open(
+        cls,
+        resource: str,
+        *,
+        backend: str | VisaLibraryBase = "@py",
+        label: str | None = None,
+        baud_rate: int | None = None,
+        on_close: Callable[[], None] | None = None,
+        **options: Any,
+    ) -> PalmSens:
+        """Open `resource` and ask who is there; on a serial port without `baud_rate`, both usual ones are tried.
+
+        The other parameters are those of `instruments.link.Link` and of this class.
+        """
+        is_serial = resource.upper().startswith("ASRL")
+        *earlier, last = (baud_rate,) if baud_rate or not is_serial else BAUD_RATES
+        for rate in earlier:
+            with contextlib.suppress(LinkError):
+                return cls._on(Link(resource, backend=backend, label=label, baud_rate=rate), on_close, options)
+        return cls._on(Link(resource, backend=backend, label=label, baud_rate=last), on_close, options)
+
+    @classmethod
+    def _on(cls, link: Link, on_close: Callable[[], None] | None, options: dict[str, Any]) -> PalmSens:
+        with contextlib.ExitStack() as stack:
+            stack.callback(link.close)
+            meter = cls(link, **options)
+            link.on_close = on_close  # only now: until here another baud rate may be tried
+            stack.pop_all()
+        return meter
+
+    def identify(self) -> Identity:
+        """Return who the instrument said it is when it was connected."""
+        return self._identity
+
+    def capabilities(self) -> Capabilities:
+        """Return what the instrument can do."""
+        return self._capabilities
+
+    def abort(self) -> None:
+        """Tell the instrument to stop measuring, now; see `Potentiostat.abort`."""
+        if self._energised:
+            self.link.write("Z\n")
+
+    def cell_off(self) -> None:
+        """End whatever is running and disconnect the cell; see `Potentiostat.cell_off`."""
+        self._idle = False
+        self._make_sure_off()
+
+    def close(self) -> None:
+        """End a running sweep, switch off a cell this driver switched on, and give the connection back."""
+        try:
+            if self._energised:
+                self._idle = False
+                self._make_sure_off()
+        finally:
+            self.link.close()
+
+    def _run(self, sweep: Sweep) -> Generator[Point, None, None]:
+        if self._energised:
+            raise BusyError(
+                "A sweep is running, or the cell may still be on",
+                where=self.link.resource,
+                mend="Let the sweep end or close it; or call cell_off().",
+            )
+        script = eis_script(
+            sweep,
+            amplitude=sweep.amplitude_v * self._sent_per_rms,
+            max_bandwidth_hz=self._max_bandwidth_hz,
+            currents_a=self._currents_a,
+        )
+        self._require_idle()
+        try:
+            self._energised, self._idle = True, False
+            started = time.monotonic()
+            self.link.write(script)
+            for index, frequency_hz in enumerate(sweep.frequencies_hz.tolist()):
+                yield self._point(index, frequency_hz, sweep, started)
+            self._finish(sweep)
+        finally:
+            if self._energised:
+                self._make_sure_off()
+
+    def _require_idle(self) -> None:
+        answer = self._answer("i")
+        if ERROR.match(answer):
+            raise BusyError(
+                f"The instrument is running a script (it answered {answer!r})",
+                where=self.link.resource,
+                mend="Wait for it to end; or call cell_off() to end it and switch the cell off.",
+            )
+        self._require_same(answer)
+
+    def _require_same(self, answer: str) -> None:
+        """Refuse an instrument with another serial number than the one that was connected."""
+        if self._identity.serial and answer != f"i{self._identity.serial}":
+            what = f"Another instrument answers: serial {answer[1:]!r} instead of {self._identity.serial!r}"
+            raise self._fault(what, "Connect again, and check which instrument the cell is at.")
+
+    def _point(self, index: int, set_hz: float, sweep: Sweep, started: float) -> Point:
+        """Wait for one data packet and return it as a point; flagged ones too."""
+        self._point_timeout_s = 3 * predicted_point_s(set_hz) + self._patience_s
+        line = self._packet(time.monotonic() + self._point_timeout_s)
+        if line is None:
+            what = f"The instrument ended the sweep after {index} of {sweep.n_points} points"
+            raise self._fault(what, "Measure again; if it stays so, shorten the sweep.")
+        try:
+            frequency, real, imaginary = parse_packet(line)
+        except ValueError as error:
+            raise self._unreadable(line) from error
+        quality = frequency.quality | real.quality | imaginary.quality
+        frequency_hz = set_hz if math.isnan(frequency.value) else frequency.value
+        self._require_in_step(line, set_hz, frequency_hz, sweep)
+        words = dict.fromkeys(reading.status for reading in (frequency, real, imaginary) if reading.status)
+        return Point(
+            index=index,
+            frequency_set_hz=set_hz,
+            frequency_hz=frequency_hz,
+            z_ohm=complex(real.value, imaginary.value),
+            quality=quality,
+            status="; ".join(words),
+            amplitude_v=sweep.amplitude_v,
+            time_s=time.monotonic() - started,
+            raw=line,
+        )
+
+    def _require_in_step(self, line: str, set_hz: float, frequency_hz: float, sweep: Sweep) -> None:
+        """Refuse a packet that belongs to another point: one was lost or came twice."""
+        half_step = math.log(sweep.start_hz / sweep.stop_hz) / max(1, sweep.n_points - 1) / 2
+        if not (frequency_hz > 0 and abs(math.log(frequency_hz / set_hz)) <= max(half_step, 0.05)):
+            what = f"Expected the point at {set_hz:g} Hz, received one at {frequency_hz:g} Hz ({line!r})"
+            raise self._fault(what, "A line was lost or came twice: check the cable, and measure again.")
+
+    def _finish(self, sweep: Sweep) -> None:
+        """Read to the empty line that ends a script."""
+        deadline = time.monotonic() + ANSWER_S + self._patience_s
+        if self._packet(deadline) is not None:
+            what = f"The instrument sends more than {sweep.n_points} points"
+            raise self._fault(what, "Measure again; report this if it stays so.")
+        while self._line(deadline):
+            continue
+        self._idle = True
+
+    def _packet(self, deadline: float) -> str | None:
+        """Return the next data packet, or None at the end of the loop or the script."""
+        while True:
+            line = self._line(deadline)
+            if line.startswith("P"):
+                return line
+            if line in ("", "*"):
+                return None
+            if line == "Z":
+                raise AbortedError(
+                    "The sweep was aborted", where=self.link.resource, mend="The points so far are kept."
+                )
+            self._raise_for(line)
+            if not STRUCTURE.match(line) and not line.startswith("Z"):
+                raise self._unreadable(line)
+
+    def _raise_for(self, line: str) -> None:
+        """Raise what an error line says; ``Z!`` only says that an abort came too late."""
+        match = ERROR.match(line)
+        if match and match["command"] != "Z":
+            what = f"Error {match['code']}: {meaning(match['code'])} (the instrument sent {line!r})"
+            raise self._fault(
+                what, "The cell is switched off by a script of its own; mend the cause and try again."
+            )
+
+    def _fault(self, what: str, mend: str, kind: type[InstrumentError] = InstrumentError) -> InstrumentError:
+        return kind(what, where=self.link.resource, mend=mend)
+
+    def _unreadable(self, line: str) -> InstrumentError:
+        mend = "Characters were lost or damaged: check cable, baud rate and supply, and measure again."
+        return self._fault(f"Expected a data packet, received {line[:80]!r}", mend, LinkError)
+
+    def _make_sure_off(self) -> None:
+        """Switch the cell off and have that confirmed; after the first failure, over fresh connections."""
+        interrupt: KeyboardInterrupt | SystemExit | None = None
+        failure = "interrupted"
+        for attempt in self._attempts:
+            try:
+                self._switch_off(attempt)
+            except (KeyboardInterrupt, SystemExit) as signal:
+                interrupt = signal  # the cell comes first
+            except InstrumentError as error:
+                failure = error.what
+            else:
+                self._energised, self._attempts = False, range(OFF_ATTEMPTS)
+                if interrupt:
+                    raise interrupt
+                return
+        self._attempts = range(1, 2)  # whoever asks again gets one more attempt, over a fresh connection
+        raise CellStateUnknownError(
+            f"The cell could not be verified to be off: {failure}",
+            where=self.link.resource,
+            mend="Go to the instrument and disconnect the cell or switch the instrument off.",
+        ) from interrupt
+
+    def _switch_off(self, attempt: int) -> None:
+        if attempt:
+            time.sleep(BACK_OFF_S * attempt)
+            self.link.reopen()
+        if attempt or not self._idle:
+            self._resynchronise()
+            self._require_same(self._answer("i"))
+        self._idle = False
+        self.link.write("e\ncell_off\n\n")
+        deadline = time.monotonic() + ANSWER_S
+        while (line := self._line(deadline)) != "e":
+            self._raise_for(line)
+        self._require_end()
+        self._idle = True
+
+    def _require_end(self) -> None:
+        """Wait until a script is over; firmware that joins the echo to what follows may not say so by a line."""
+        try:
+            answer = self._line(time.monotonic() + QUIET_S)
+        except LinkError:
+            answer = self._answer("i")  # refused while a script runs
+        self._raise_for(answer)
+
+    def _resynchronise(self) -> None:
+        """End what is running, and read until the instrument is at rest and nothing is left over."""
+        deadline = time.monotonic() + self._point_timeout_s
+        self.link.write("\n")
+        self.link.write("Z\n")
+        while not (line := self._line(deadline)).startswith("Z"):
+            continue
+        if line == "Z":
+            while self._line(deadline):
+                continue
+        time.sleep(MUTE_S)
+        self.link.discard()
+
+    def _identified(self) -> tuple[Identity, Model]:
+        version = self._answer("t")
+        release = self._line(time.monotonic() + ANSWER_S)
+        serial = self._answer("i")
+        match = re.match(r"^t(?P<model>.{6})(?P<version>[^#]*)#(?P<date>.*)$", version)
+        model = MODELS.get(match["model"]) if match else None
+        if match is None or model is None:
+            raise InstrumentError(
+                f"No MethodSCRIPT instrument known here: it answered {version!r} to 't'",
+                where=self.link.resource,
+                mend=f"Known are {', '.join(MODELS)}; an instrument in its bootloader (espbl) needs a restart.",
+            )
+        identity = Identity(
+            vendor="PalmSens",
+            model=model.name,
+            serial="" if ERROR.match(serial) else serial[1:],
+            firmware=f"{match['version']} ({match['date']}{'' if release.startswith('R') else ', beta'})",
+            resource=self.link.resource,
+            raw="\n".join((version, release, serial)),
+            simulated=serial.startswith("iEMULATED"),
+        )
+        return identity, model
+
+    def _answer(self, command: str) -> str:
+        """Send a one-letter query and return the line that answers it; what answers something else is skipped."""
+        deadline = time.monotonic() + ANSWER_S
+        self.link.discard()
+        self.link.write(command + "\n")
+        while not (line := self._line(deadline)).startswith(command):
+            continue
+        return line
+
+    def _line(self, deadline: float) -> str:
+        """Return the next line without control characters: some models send XON and XOFF in between."""
+        remaining = deadline - time.monotonic()
+        if remaining < 0:
+            what = "The instrument keeps talking, but does not say what was expected"
+            raise self._fault(what, "Switch it off and on, and connect again.", LinkError)
+        line = self.link.read_line(remaining)
+        return "".join(character for character in line if character >= " ")

@@ -1,0 +1,382 @@
+"""The contract every driver keeps: who an instrument is, what it can do, a sweep, a point, and `Potentiostat`.
+
+All levels are SI and rms; impedance follows the sign convention of `eis.spectrum` (capacitive: Z″ < 0).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from numbers import Real
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from eis.errors import ConfigError, InstrumentError, RejectedError
+from eis.spectrum import Quality, RealArray, Spectrum
+
+SETTLE_AND_MEASURE_CYCLES = 2.0
+OVERHEAD_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answered: what an instrument says of itself.
+
+    Parameters
+    ----------
+    vendor, model, serial, firmware : str
+        As the instrument states them; an empty serial means it would not say.
+    resource : str
+        The VISA resource name, or the ``sim::`` name, it was reached by.
+    raw : str
+        The answers to the identity queries, verbatim.
+    simulated : bool
+        Whether it is an emulator; it then says so itself.
+    """
+
+    vendor: str
+    model: str
+    serial: str
+    firmware: str
+    resource: str
+    raw: str
+    simulated: bool
+
+    def __str__(self) -> str:
+        return f"{self.vendor} {self.model}, serial {self.serial or 'not stated'}, at {self.resource}"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an instrument can do, and whether anybody has seen this driver do it on real hardware.
+
+    Parameters
+    ----------
+    f_min_hz, f_max_hz : float
+        Frequency limits (Hz).
+    v_ac_rms : tuple of float
+        Smallest and largest excitation (V rms).
+    v_dc : tuple of float
+        Lowest and highest DC potential (V).
+    native_sweep : {"stream", "none"}
+        Whether the instrument runs a whole sweep itself and streams its points, or is led point by point.
+    has_cell_switch : bool
+        Whether the cell can be disconnected by command.
+    has_ocv : bool
+        Whether the open-circuit voltage can be read.
+    instrument_verified : bool
+        False until somebody has reported the driver working on real hardware.
+    """
+
+    f_min_hz: float
+    f_max_hz: float
+    v_ac_rms: tuple[float, float]
+    v_dc: tuple[float, float]
+    native_sweep: Literal["stream", "none"]
+    has_cell_switch: bool
+    has_ocv: bool
+    instrument_verified: bool
+
+    def check(self, sweep: Sweep, *, where: str) -> None:
+        """Refuse a sweep the instrument cannot do, before anything is sent.
+
+        Raises
+        ------
+        RejectedError
+            If a set-point is outside its limits, or not a number; the message lists all of them.
+        """
+        limits = (
+            ("start_hz", sweep.start_hz, self.f_min_hz, self.f_max_hz, "Hz"),
+            ("stop_hz", sweep.stop_hz, self.f_min_hz, self.f_max_hz, "Hz"),
+            ("amplitude_v", sweep.amplitude_v, *self.v_ac_rms, "V rms"),
+            ("dc_v", sweep.dc_v, *self.v_dc, "V"),
+        )
+        faults = [
+            f"{name} is {value:g}, outside {low:g} to {high:g} {unit}"
+            for name, value, low, high, unit in limits
+            if not (low <= value <= high)  # written so that NaN is refused
+        ]
+        if faults:
+            raise RejectedError(
+                "; ".join(faults), where=where, mend="Nothing was sent; choose values inside the limits."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A potentiostatic frequency sweep, from high to low, checked when it is made.
+
+    Parameters
+    ----------
+    start_hz, stop_hz : float
+        First (highest) and last (lowest) frequency (Hz); equal for a single point.
+    points_per_decade : float
+        Points per decade of frequency, both ends included.
+    amplitude_v : float
+        Excitation (V **rms**), above zero.
+    dc_v : float
+        DC potential (V), as the instrument applies it between working and reference electrode.
+
+    Raises
+    ------
+    ConfigError
+        If a value is not a finite number or has the wrong sign; nothing has been sent anywhere.
+    """
+
+    start_hz: float
+    stop_hz: float
+    points_per_decade: float
+    amplitude_v: float
+    dc_v: float = 0.0
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name} is {value!r}; give a finite number above zero"
+            for name in ("start_hz", "stop_hz", "points_per_decade", "amplitude_v")
+            if not (_is_finite(value := getattr(self, name)) and value > 0)
+        ]
+        if not _is_finite(self.dc_v):
+            faults.append(f"dc_v is {self.dc_v!r}; give a finite number")
+        if not faults and self.start_hz < self.stop_hz:
+            faults.append(f"start_hz {self.start_hz:g} is below stop_hz {self.stop_hz:g}; give the high end first")
+        if faults:
+            raise ConfigError("The sweep is not described rightly", where="Sweep", mend="; ".join(faults))
+        for name in self.__slots__:
+            object.__setattr__(self, name, float(getattr(self, name)))  # NumPy scalars are not JSON
+
+    @classmethod
+    def parse(cls, text: str, *, amplitude_v: float, dc_v: float = 0.0) -> Sweep:
+        """Read ``"1e6:0.1:10"``: first and last frequency (Hz) and points per decade.
+
+        Raises
+        ------
+        ConfigError
+            If `text` is not three numbers with colons between them, or they are not a sweep.
+        """
+        try:
+            start_hz, stop_hz, points_per_decade = (float(part) for part in text.split(":"))
+        except ValueError as error:
+            raise ConfigError(
+                f"{text!r} is not a sweep",
+                where="sweep",
+                mend="Write first and last frequency in Hz and points per decade, such as 1e6:0.1:10.",
+            ) from error
+        return cls(start_hz, stop_hz, points_per_decade, amplitude_v, dc_v)
+
+    @property
+    def n_points(self) -> int:
+        """How many points the sweep has, both ends included."""
+        decades = math.log10(self.start_hz / self.stop_hz)
+        return 1 if decades == 0 else max(2, round(decades * self.points_per_decade) + 1)
+
+    @property
+    def frequencies_hz(self) -> RealArray:
+        """The frequencies asked for (Hz), falling on a logarithmic grid, both ends included."""
+        return np.geomspace(self.start_hz, self.stop_hz, self.n_points)
+
+    @property
+    def predicted_duration_s(self) -> float:
+        """How long the sweep will take (s), by the rule of `predicted_point_s`."""
+        return float(sum(predicted_point_s(frequency) for frequency in self.frequencies_hz))
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the settings as plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measured point; a flagged one is kept, never dropped.
+
+    Parameters
+    ----------
+    index : int
+        Its place in the sweep, from 0.
+    frequency_set_hz, frequency_hz : float
+        Frequency asked for, and the one the instrument reports (Hz).
+    z_ohm : complex
+        Impedance (ohm), capacitive Z″ < 0; NaN only with `Quality.NOT_A_NUMBER`.
+    quality : Quality
+        What the instrument said about it.
+    status : str
+        The instrument's own status words, empty if all is well.
+    amplitude_v : float
+        Excitation asked for (V rms).
+    time_s : float
+        Seconds since the sweep was started.
+    raw : str
+        The line the instrument sent, verbatim.
+    """
+
+    index: int
+    frequency_set_hz: float
+    frequency_hz: float
+    z_ohm: complex
+    quality: Quality
+    status: str
+    amplitude_v: float
+    time_s: float
+    raw: str
+
+
+class Potentiostat(ABC):
+    """An instrument that measures impedance; use it in a ``with`` statement, which leaves the cell off.
+
+    Connecting changes nothing on the instrument. A sweep energises the cell; every way out of it, errors and
+    Ctrl-C included, switches the cell off and verifies that, or raises `CellStateUnknownError`.
+    """
+
+    name: str
+
+    @abstractmethod
+    def identify(self) -> Identity:
+        """Return who the instrument said it is when it was connected."""
+
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """Return what the instrument can do."""
+
+    @abstractmethod
+    def cell_off(self) -> None:
+        """End whatever is running and disconnect the cell; may be called in any state, any number of times.
+
+        Raises
+        ------
+        CellStateUnknownError
+            If the instrument did not confirm it, also not over a fresh connection.
+        """
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Tell the instrument to stop measuring, now; may be called from any thread, also in mid-point.
+
+        The thread that runs the sweep gets an `AbortedError`, and switches the cell off. Without a sweep, nothing
+        is sent.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End a running sweep, switch off a cell this driver switched on, and give the connection back."""
+
+    @abstractmethod
+    def _run(self, sweep: Sweep) -> Generator[Point, None, None]:
+        """Measure `sweep`, whose set-points are inside the limits; leave the cell off on every way out."""
+
+    def sweep(self, sweep: Sweep) -> Generator[Point, None, None]:
+        """Measure, and yield each point as it arrives; closing the iterator ends the sweep.
+
+        Raises
+        ------
+        RejectedError
+            At once, if a set-point is outside the limits; nothing was sent.
+        InstrumentError
+            If the instrument reports an error (`LinkError` if it cannot be reached, `CellStateUnknownError` if
+            the cell could not be verified to be off).
+        AbortedError
+            If `abort` was called.
+        """
+        self.capabilities().check(sweep, where=self.identify().resource)
+        return self._run(sweep)
+
+    def sweep_spectrum(self, sweep: Sweep) -> Spectrum:
+        """Measure the whole sweep and return it as a spectrum; see `sweep` for what may be raised."""
+        started = utc_now()
+        points = list(self.sweep(sweep))
+        verified = self.capabilities().instrument_verified
+        return spectrum_of(points, self.identify(), sweep, started=started, instrument_verified=verified)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.identify()}>"
+
+
+def predicted_point_s(frequency_hz: float) -> float:
+    """Return how long one point takes (s): a cycle to settle, a cycle to measure, and overhead."""
+    return OVERHEAD_S + SETTLE_AND_MEASURE_CYCLES / frequency_hz
+
+
+def utc_now() -> str:
+    """Return the time now as ISO 8601 text in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def spectrum_of(
+    points: Sequence[Point],
+    identity: Identity,
+    sweep: Sweep,
+    *,
+    started: str,
+    instrument_verified: bool = False,
+    metadata: Mapping[str, Any] | None = None,
+) -> Spectrum:
+    """Make a spectrum of measured points, with everything known about how they were measured.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        The points in the order of measurement, flagged ones included.
+    identity : Identity
+        The instrument.
+    sweep : Sweep
+        The settings asked for.
+    started : str
+        Start of the sweep, ISO 8601 in UTC.
+    instrument_verified : bool
+        Whether this driver has been seen to work on real hardware.
+    metadata : mapping, optional
+        More plain JSON values to keep.
+
+    Returns
+    -------
+    Spectrum
+        Falling in frequency, with columns ``time_s``, ``frequency_set_hz``, ``amplitude_v``.
+
+    Raises
+    ------
+    InstrumentError
+        If there is no point.
+    """
+    if not points:
+        raise InstrumentError(
+            "No point was measured, so there is no spectrum", where=identity.resource, mend="Measure again."
+        )
+    known = {
+        "title": f"{identity.model} {identity.serial} {started}",
+        "format": "measured",
+        "source": "emulator" if identity.simulated else "instrument",
+        "instrument": f"{identity.vendor} {identity.model}",
+        "instrument_verified": instrument_verified,
+        "serial": identity.serial,
+        "firmware": identity.firmware,
+        "resource": identity.resource,
+        "started": started,
+        "sweep": sweep.to_dict(),
+        "status": {str(point.index): point.status for point in points if point.status},
+    }
+    return Spectrum.of(
+        [point.frequency_hz for point in points],
+        [point.z_ohm for point in points],
+        quality=[int(point.quality) for point in points],
+        columns={
+            "time_s": [point.time_s for point in points],
+            "frequency_set_hz": [point.frequency_set_hz for point in points],
+            "amplitude_v": [point.amplitude_v for point in points],
+        },
+        metadata={**known, **(metadata or {})},
+    )
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,95 @@
+"""What several test files need: the emulated cell, an instrument at it, and the ways to reach that."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from instruments import Potentiostat, Sweep, palmsens
+from instruments.emulated.cells import SYMMETRIC, EmulatedCell
+from instruments.emulated.inprocess import Served, library
+from instruments.emulated.methodscript import EmulatedPotentiostat
+from instruments.emulated.tcp import TcpServer
+from instruments.palmsens import PalmSens
+
+TRANSPORTS = ("in-process", "tcp")
+Serve = Callable[..., Served | TcpServer]
+Connect = Callable[..., Potentiostat]
+
+
+@pytest.fixture
+def cell() -> EmulatedCell:
+    return SYMMETRIC
+
+
+@pytest.fixture
+def emulator(cell: EmulatedCell) -> EmulatedPotentiostat:
+    return EmulatedPotentiostat(cell)
+
+
+@pytest.fixture
+def short_sweep() -> Sweep:
+    return Sweep(start_hz=1e5, stop_hz=1e3, points_per_decade=5, amplitude_v=0.01)
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serve a device until the test is over; the result has a `resource` and a `backend`."""
+    with contextlib.ExitStack() as stack:
+
+        def start(device: EmulatedPotentiostat, transport: str = "in-process") -> Served | TcpServer:
+            served = TcpServer(device) if transport == "tcp" else library().serve(device, f"test-{id(device)}")
+            return stack.enter_context(served)
+
+        yield start
+
+
+@pytest.fixture
+def connected(serve: Serve) -> Iterator[Connect]:
+    """Connect to a device over a transport; what is still open at the end of the test is closed."""
+    with contextlib.ExitStack() as stack:
+
+        def start(device: EmulatedPotentiostat, transport: str = "in-process", **options: Any) -> PalmSens:
+            served = serve(device, transport)
+            meter = PalmSens.open(served.resource, backend=served.backend, **{"patience_s": 0.3, **options})
+            stack.callback(meter.link.close)
+            return meter
+
+        yield start
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the driver give up soon, for tests in which the instrument never answers."""
+    monkeypatch.setattr(palmsens, "ANSWER_S", 0.1)
+    monkeypatch.setattr(palmsens, "QUIET_S", 0.05)
+    monkeypatch.setattr(palmsens, "MUTE_S", 0.06)
+    monkeypatch.setattr(palmsens, "BACK_OFF_S", 0.0)
+    monkeypatch.setattr(palmsens, "predicted_point_s", lambda frequency_hz: 0.0)
+
+
+@pytest.fixture
+def watchdog() -> Iterator[None]:
+    """End a test that hangs (where there are alarm signals)."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def bark(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError("the test hangs")
+
+    previous = signal.signal(signal.SIGALRM, bark)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)

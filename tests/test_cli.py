@@ -1,0 +1,204 @@
+"""The command line as users run it: exit codes, one JSON document, one-line errors, batches that go on."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from eis.shipped import folder
+from tests.real_data import real_file
+
+ROOT = Path(__file__).parents[1]
+CELL = folder() / "symmetric_cell.mpt"
+CHECK = ("--area", "1.131", "--interfaces", "2", "--kind", "symmetric")
+CIRCUIT = "L0-R0-p(R1,CPE1)-p(R2,CPE2)"
+
+
+def eis(*arguments, cwd=None):
+    """Run the installed command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "eis", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=cwd or ROOT,
+        timeout=120,
+    )
+
+
+def bad_files(tmp_path):
+    """Write one file of each bad kind; return name and the words its error must have."""
+    nan = CELL.read_text("latin-1").splitlines()
+    nan[-3] = "\t".join(["nan"] + nan[-3].split("\t")[1:])
+    contents = {
+        "empty.mpt": (b"", "empty"),
+        "vendor.xyz": (b"%PDF-1.7 what is this\n1 2 3\n", "No reader recognises"),
+        "nan.mpt": ("\n".join(nan).encode("latin-1"), "nan"),
+        "negative.csv": (b"frequency_hz,z_real_ohm,z_imag_ohm\n10,1,-1\n-1,2,-2\n", "line 3"),
+    }
+    for name, (content, _) in contents.items():
+        (tmp_path / name).write_bytes(content)
+    return {str(tmp_path / name): words for name, (_, words) in contents.items()} | {
+        str(tmp_path / "missing.DTA"): "missing.DTA"
+    }
+
+
+def test_each_bad_file_is_one_line_with_where_and_how_to_mend_and_the_batch_goes_on(tmp_path):
+    bad = bad_files(tmp_path)
+    done = eis("validate", *bad, CELL, "--json")
+    document = json.loads(done.stdout)
+    assert done.returncode == 4
+    assert [Path(entry["file"]).name for entry in document["results"]] == [Path(p).name for p in [*bad, CELL]]
+    for entry, words in zip(document["results"][:-1], bad.values(), strict=True):
+        error = entry["error"]
+        assert words in f"{error['message']} {error['where']}"
+        assert error["mend"]
+    assert document["results"][-1]["verdict"] == "valid"
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert len(lines) == len(bad)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("check", CELL), "electrode area is missing (--area)"),
+        (("check", CELL, "--area", "-1"), "area_cm2 is -1"),
+        (("check", CELL, "--area", "nan"), "area_cm2 is nan"),
+        (("check", CELL, "--area", "1", "--reading", "sheet"), "Choose asr, per_area, absolute"),
+        (("check", CELL, "--area", "1", "--spec", "nope"), "Built in: lges-negative-electrode"),
+        (("check", CELL, "--area", "1", "--circuit", "R0-X1"), "Unknown element 'X'"),
+        (("fit", CELL, "--circuit", "R0-p(R1,CPE1"), "never closed"),
+        (("fit", CELL, "--circuit", "R0", "--weight", "boukamp"), "Choose modulus"),
+        (("fit", CELL, "--circuit", "R0", "--fix", "R0"), "NAME=VALUE"),
+        (("fit", CELL, "--circuit", "R0", "--start", "a,b"), "'a' is not a finite number"),
+        (("convert", CELL, "--out", "x", "--to", "xls"), "Choose nc, csv, bdf"),
+        (("measure", "--out", "x.nc", "--resource", "sim::nope"), "symmetric-cell"),
+        (
+            ("measure", "--out", "x.nc", "--resource", "sim::symmetric-cell", "--amplitude", "10 apples"),
+            "--amplitude",
+        ),
+        (("fit", CELL), "circuit"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+def test_a_wrong_command_exits_2_and_says_how_to_mend(arguments, words, tmp_path):
+    done = eis(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_faulty_circuit_is_shown_with_a_caret():
+    lines = eis("fit", CELL, "--circuit", "R0-p(R1,CPE1").stderr.splitlines()
+    assert lines[-1].index("^") == lines[-2].index("p(")
+
+
+def test_an_unreachable_instrument_exits_4_soon_and_leaves_nothing(tmp_path):
+    begun = time.monotonic()
+    done = eis("measure", "--resource", "TCPIP0::127.0.0.1::9::SOCKET", "--out", tmp_path / "x.nc")
+    assert done.returncode == 4
+    assert "127.0.0.1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert time.monotonic() - begun < 30
+    assert not (tmp_path / "x.nc").exists()
+
+
+def test_a_json_error_is_still_exactly_one_document():
+    done = eis("check", CELL, "--json")
+    document = json.loads(done.stdout)
+    assert document["error"]["where"] == "--area"
+    assert done.returncode == 2
+
+
+def test_check_gives_the_verdict_the_evidence_and_its_exit_code(tmp_path):
+    done = eis("check", CELL, *CHECK, "--out", tmp_path / "out", "--json")
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert document["schema"] == "eis.check/1"
+    (entry,) = document["results"]
+    assert entry["verdict"] == "FAIL"
+    assert {f["reading"] for f in entry["findings"]} == {"asr", "per_area", "absolute"}
+    interface = entry["arcs"][-1]
+    assert interface["process"] == "electrode interface"
+    assert interface["asr_ohm_cm2"] == pytest.approx(10.0, abs=2 * interface["u_asr_ohm_cm2"])
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.html", "report.txt", "result.json"]
+    again = eis("report", tmp_path / "out" / "result.json", "--out", tmp_path / "again.html")
+    assert again.returncode == 0
+    first = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert (tmp_path / "again.html").read_text("utf-8") == first
+
+
+def test_fit_prints_values_and_the_same_numbers_as_json():
+    text = eis("fit", CELL, "--circuit", CIRCUIT)
+    assert text.returncode == 0
+    assert "R2 = 17.6" in text.stdout
+    (entry,) = json.loads(eis("fit", CELL, "--circuit", CIRCUIT, "--json").stdout)["results"]
+    assert [p["name"] for p in entry["parameters"]][:3] == ["L0", "R0", "R1"]
+    assert entry["converged"]
+
+
+def test_convert_and_read_again_keeps_every_number(tmp_path):
+    done = eis("convert", CELL, folder() / "symmetric_cell.DTA", "--out", tmp_path, "--json")
+    assert done.returncode == 0
+    results = json.loads(done.stdout)["results"]
+    assert [Path(r["wrote"]).name for r in results] == ["symmetric_cell.mpt.nc", "symmetric_cell.DTA.nc"]
+    again = eis("fit", results[0]["wrote"], "--circuit", CIRCUIT, "--json")
+    first = eis("fit", CELL, "--circuit", CIRCUIT, "--json")
+    values = [[p["value"] for p in json.loads(d.stdout)["results"][0]["parameters"]] for d in (again, first)]
+    assert values[0] == values[1]
+    assert eis("convert", CELL, "--out", tmp_path).returncode == 4  # nothing is overwritten
+
+
+def test_measure_writes_the_spectrum_and_its_journal_and_never_over_another(tmp_path):
+    out = tmp_path / "cell.nc"
+    arguments = ("measure", "--resource", "sim::symmetric-cell", "--sweep", "1e5:1:5", "--out", out)
+    done = eis(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    (entry,) = json.loads(done.stdout)["results"]
+    assert entry["n_points"] == 26
+    assert (tmp_path / "cell.nc.journal.jsonl").is_file()
+    assert eis(*arguments).returncode == 4
+
+
+def test_plots_are_written_where_asked(tmp_path):
+    assert eis("fit", CELL, "--circuit", CIRCUIT, "--plot", tmp_path).returncode == 0
+    assert eis("validate", CELL, "--plot", tmp_path).returncode == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "symmetric_cell.mpt.fit.png",
+        "symmetric_cell.mpt.residuals.png",
+    ]
+
+
+def test_help_loads_nothing_heavy():
+    code = "import sys; sys.argv = ['eis', '--help']\nfrom eis.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    loaded = done.stdout.splitlines()[-1].split()
+    assert "Usage" in done.stdout
+    for heavy in ("numpy", "scipy", "matplotlib", "pyvisa", "pydantic", "xarray"):
+        assert heavy not in loaded, heavy
+
+
+def test_a_real_blocking_pellet_has_no_electrode_interface_to_check():
+    path = real_file("hybrid-drt/PEIS_LPSCl_IonBlocking_-25C.txt")
+    done = eis("check", path, "--area", "0.785", "--kind", "blocking", "--json")
+    assert done.returncode == 3
+    (entry,) = json.loads(done.stdout)["results"]
+    assert entry["verdict"] == "NOT_RESOLVED"
+    assert "electrode interface" in entry["because"]
+    assert entry["validity"]["verdict"] == "valid"
+
+
+def test_the_published_battery_fit_from_the_command_line():
+    path = real_file("impedance.py/exampleData.csv")
+    start = "0.01,0.01,100,0.01,0.05,100,1"
+    arguments = ("fit", path, "--circuit", "R0-p(R1,C1)-p(R2-Wo1,C2)", "--weight", "unit", "--json")
+    values = [p["value"] for p in json.loads(eis(*arguments, "--start", start).stdout)["results"][0]["parameters"]]
+    assert [f"{v:.3g}" for v in values[:4]] == ["0.0165", "0.00868", "3.32", "0.00539"]
+    assert f"{values[6]:.3g}" == "0.22"
+    (entry,) = json.loads(eis(*arguments).stdout)["results"]
+    assert any("R1 = 0.00868" in note for note in entry["because"])

@@ -1,0 +1,185 @@
+"""Thousands of spoiled files: a reader answers with a ReadError or with finite numbers, and with nothing else.
+
+``python tests/test_reader_fuzz.py FILE COUNT SEED`` runs the same on one file and prints what happened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eis
+from eis import archive
+from eis.errors import ReadError
+from eis.readers import read_all
+
+ROOT = Path(__file__).parents[1]
+DATASETS = ROOT / "datasets" if (ROOT / "datasets").is_dir() else Path(eis.__file__).parent / "datasets"
+FILES = sorted(path.name for path in DATASETS.glob("*") if path.suffix != ".md" and path.is_file())
+FIELDS = [
+    b"nan",
+    b"inf",
+    b"-inf",
+    b"1e400",
+    b"-1e400",
+    b"",
+    b"1,5",
+    b"-1",
+    b"0",
+    b"1e-400",
+    b"9" * 400,
+    b"#",
+    b'"',
+]
+FIELDS += [
+    b"0x10",
+    b"1_0",
+    b"\xd9\xa1",
+    b"\xff",
+    b"True",
+    b"1 2",
+    b"\t",
+    b";",
+    b"[" * 5000,
+    b"NaN(1)",
+    b"4294967295",
+]
+CELL = re.compile(rb"[^\t,;\r\n ]+")
+
+
+def flip_bits(raw: bytearray, chance: random.Random) -> None:
+    for _ in range(chance.choice([1, 1, 2, 8, 64])):
+        raw[chance.randrange(len(raw))] ^= 1 << chance.randrange(8)
+
+
+def truncate(raw: bytearray, chance: random.Random) -> None:
+    del raw[chance.randrange(len(raw)) :]
+
+
+def duplicate(raw: bytearray, chance: random.Random) -> None:
+    start, end = sorted(chance.randrange(len(raw) + 1) for _ in range(2))
+    at = chance.randrange(len(raw))
+    raw[at:at] = raw[start:end]
+
+
+def delete(raw: bytearray, chance: random.Random) -> None:
+    start = chance.randrange(len(raw))
+    del raw[start : start + chance.choice([1, 2, 7, 50, 500, 5000])]
+
+
+def insert(raw: bytearray, chance: random.Random) -> None:
+    at = chance.randrange(len(raw))
+    raw[at:at] = chance.randbytes(chance.choice([1, 2, 4, 16, 100]))
+
+
+def put_nuls(raw: bytearray, chance: random.Random) -> None:
+    start = chance.randrange(len(raw))
+    n = min(chance.choice([1, 4, 64, 1000]), len(raw) - start)
+    raw[start : start + n] = bytes(n)
+
+
+def replace_fields(raw: bytearray, chance: random.Random) -> None:
+    for _ in range(chance.choice([1, 1, 3])):
+        cells = list(CELL.finditer(bytes(raw)))
+        if cells:
+            cell = chance.choice(cells)
+            raw[cell.start() : cell.end()] = chance.choice(FIELDS)
+
+
+def swap_lines(raw: bytearray, chance: random.Random) -> None:
+    lines = bytes(raw).split(b"\n")
+    one, other = chance.randrange(len(lines)), chance.randrange(len(lines))
+    lines[one], lines[other] = lines[other], lines[one]
+    raw[:] = b"\n".join(lines)
+
+
+def put_extremes(raw: bytearray, chance: random.Random) -> None:
+    at = chance.randrange(max(1, len(raw) - 4))
+    raw[at : at + 4] = chance.choice([b"\xff\xff\xff\xff", b"\x00\x00\x00\x80", b"\xff\xff\xff\x7f"])
+
+
+MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (
+    flip_bits,
+    truncate,
+    duplicate,
+    delete,
+    insert,
+    put_nuls,
+    replace_fields,
+    replace_fields,
+    swap_lines,
+    put_extremes,
+)
+
+
+def outcome(raw: bytes, path: Path) -> str:
+    """Read one spoiled file; anything but a ReadError or sound spectra is raised or asserted."""
+    path.write_bytes(raw)
+    try:
+        spectra = read_all(path)
+    except ReadError as error:
+        assert path.name in str(error)
+        assert error.line is None or error.line >= 1
+        assert len(str(error)) < 1500
+        return "ReadError"
+    assert spectra
+    for spectrum in spectra:
+        assert np.isfinite(spectrum.all_frequency_hz).all()
+        assert (spectrum.all_frequency_hz > 0).all()
+        assert np.isfinite(spectrum.z_ohm).all()
+        assert np.all(np.diff(spectrum.frequency_hz) < 0)
+        json.dumps(dict(spectrum.metadata))
+    noted = any(spectrum.metadata[key] for spectrum in spectra for key in ("dropped", "warnings"))
+    return "spectrum, noted" if noted else "spectrum"
+
+
+def fuzz(seed_file: Path, count: int, seed: int, folder: Path) -> Counter[str]:
+    """Read `count` spoiled copies of a file."""
+    whole = seed_file.read_bytes()
+    found: Counter[str] = Counter()
+    for n in range(count):
+        chance = random.Random(seed * 1_000_003 + n)
+        raw = bytearray(whole)
+        for _ in range(chance.choice([1, 1, 1, 2, 3])):
+            if raw:
+                chance.choice(MUTATIONS)(raw, chance)
+        found[outcome(bytes(raw), folder / f"mutant{seed_file.suffix}")] += 1
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_spoiled_file_is_an_error_of_ours_or_sound_numbers(name, tmp_path) -> None:
+    found = fuzz(DATASETS / name, 400, 7, tmp_path)
+    assert sum(found.values()) == 400
+    assert found["ReadError"] > 40
+
+
+def test_a_spoiled_netcdf_is_an_error_of_ours_or_sound_numbers(tmp_path) -> None:
+    path = archive.write(read_all(DATASETS / "symmetric_cell.csv")[0], tmp_path / "cell.nc")
+    done = subprocess.run(  # in a process of its own: the C library might not survive
+        [sys.executable, __file__, str(path), "200", "7"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(eis.__file__).parents[1])},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sum(json.loads(done.stdout).values()) == 200
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        print(json.dumps(fuzz(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(name))))
