@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +32,11 @@ MAX_POINTS = 1_000_000
 MAX_RATIO = 200
 """A file whose arrays would be this many times larger than itself is refused."""
 
+TIME_LIMIT_S = 20
+"""How long the netCDF library may take over a file that carries no seal."""
+
+_SEAL = b"\neis-sha256 "
+_SEAL_SIZE = len(_SEAL) + 64
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _VARIABLES = ("frequency", "z_real", "z_imag", "quality")
@@ -123,14 +131,52 @@ def read_netcdf(path: str | os.PathLike[str]) -> Spectrum:
 def parse_netcdf(raw: bytes, path: Path) -> Spectrum:
     """Return the spectrum in the bytes of a netCDF file; `path` is for messages.
 
-    Sizes and types are checked as the file declares them, before any array is read; the arrays carry checksums.
+    The seal `write` puts behind the file is checked first. The netCDF library may crash or hang on a damaged file,
+    so a file without the seal (another program wrote it anew) is first tried in a process of its own.
     """
+    body, mark, digest = raw[:-_SEAL_SIZE], raw[-_SEAL_SIZE:-64], raw[-64:]
+    if mark != _SEAL:
+        _try_elsewhere(raw, path)
+        return _parse(raw, path)
+    if hashlib.sha256(body).hexdigest().encode() != digest:
+        raise ReadError(
+            "The netCDF file is damaged: its checksum does not match", path=path, mend="Read it from a copy."
+        )
+    return _parse(body, path)
+
+
+def _parse(raw: bytes, path: Path) -> Spectrum:
+    """Read with the netCDF library; sizes and types are checked as declared, before any array is read."""
     import netCDF4
 
     with _library(path):
-        dataset = netCDF4.Dataset(path.name, memory=raw)
+        dataset = netCDF4.Dataset("spectrum.nc", memory=raw)
     with contextlib.closing(dataset):
         return _from_dataset(dataset, len(raw), path)
+
+
+def _try_elsewhere(raw: bytes, path: Path) -> None:
+    """Read the bytes in another process; refuse the file if that process does not come to an end by itself."""
+    code = f"import sys; sys.path[:] = {sys.path!r}; from eis import archive; archive.parse_stdin()"
+    try:
+        done = subprocess.run(  # noqa: S603 - this interpreter, and no text from the file
+            [sys.executable, "-c", code], input=raw, capture_output=True, timeout=TIME_LIMIT_S, check=False
+        )
+        how = "" if done.returncode in (0, 1) else f"crashes (exit status {done.returncode})"
+    except subprocess.TimeoutExpired:
+        how = f"does not come to an end in {TIME_LIMIT_S} s"
+    if how:
+        raise ReadError(
+            f"The netCDF file is damaged: the netCDF library {how}", path=path, mend="Read it from a copy."
+        )
+
+
+def parse_stdin() -> None:
+    """Read a netCDF file from standard input and exit with 0, or 1 if it is not a spectrum of ours."""
+    try:
+        _parse(sys.stdin.buffer.read(), Path("stdin"))
+    except ReadError:
+        sys.exit(1)
 
 
 def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
@@ -196,8 +242,11 @@ def _netcdf(spectrum: Spectrum, path: Path) -> Callable[[Path], None]:
     def fill(target: Path) -> None:
         dataset = spectrum.to_xarray()
         dataset.attrs = attributes
-        encoding = {str(name): {"fletcher32": True, "_FillValue": None} for name in dataset.variables}
+        encoding = {str(name): {"_FillValue": None} for name in dataset.variables}
         dataset.to_netcdf(target, engine="netcdf4", format="NETCDF4", encoding=encoding)
+        digest = hashlib.sha256(target.read_bytes()).hexdigest()
+        with target.open("ab") as file:
+            file.write(_SEAL + digest.encode())
 
     return fill
 
@@ -247,14 +296,21 @@ def _metadata(attributes: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 def _csv_lines(spectrum: Spectrum, path: Path) -> list[str]:
     _check_names(spectrum, path)
+    z = spectrum.all_z_ohm
+    columns = [spectrum.all_frequency_hz, z.real, z.imag, spectrum.quality, *spectrum.columns.values()]
+    rows = [",".join([*CSV_COLUMNS, *spectrum.columns])]
+    rows += [",".join(map(repr, row)) for row in zip(*(c.tolist() for c in columns), strict=True)]
     lines = [f"# eis_schema: {json.dumps(SCHEMA)}", f"# eis_points: {spectrum.all_frequency_hz.size}"]
+    lines.append(f"# eis_rows_sha256: {json.dumps(rows_sha256(rows))}")
     for key, value in spectrum.metadata.items():
         plain = _NAME.fullmatch(key) and not key.startswith("eis_")
         lines.append(f"# {key if plain else json.dumps(key)}: {_json(value, path)}")
-    lines.append(",".join([*CSV_COLUMNS, *spectrum.columns]))
-    z = spectrum.all_z_ohm
-    columns = [spectrum.all_frequency_hz, z.real, z.imag, spectrum.quality, *spectrum.columns.values()]
-    return lines + [",".join(map(repr, row)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+    return lines + rows
+
+
+def rows_sha256(rows: Sequence[str]) -> str:
+    """Return the checksum of the heading and the rows of our CSV, whatever the line ends are."""
+    return hashlib.sha256("\n".join(rows).encode("utf-8", "replace")).hexdigest()
 
 
 def _bdf_lines(spectrum: Spectrum, path: Path) -> list[str]:

@@ -99,7 +99,9 @@ def _candidates(arcs: Sequence[Interface], spec: Spec, element: str | None) -> t
             known = ", ".join(arc.name for arc in arcs) or "no arc at all"
             raise ConfigError(f"The circuit has no arc {element!r}", where="element", mend=f"It has {known}.")
         return chosen
-    return tuple(arc for arc in arcs if arc.process in (spec.process, AMBIGUOUS))
+    possible = [arc for arc in arcs if arc.process in (spec.process, AMBIGUOUS)]
+    seen = tuple(arc for arc in possible if arc.resolved or arc.process == spec.process)
+    return seen or tuple(possible)  # a figment of the circuit does not stand beside an arc the data do show
 
 
 def _interfaces(arc: Interface) -> tuple[int, ...]:
@@ -196,7 +198,7 @@ def _agreed(candidates: Sequence[Interface], findings: Sequence[Finding]) -> str
     shown = format_uncertain(first.value, first.u, SHOWN[first.reading], k=first.k)
     over = "in every reading computed" if len(findings) > 1 else f"read as {first.reading}"
     ratio = first.value / first.limit
-    times = f"{ratio:.3g} times the limit" if ratio >= 1 else f"{ratio:.0%} of the limit"
+    times = f"{float(f'{ratio:.3g}'):g} times the limit" if ratio >= 1 else f"{ratio:.0%} of the limit"
     return f"{first.quantity} is {shown} (k = {first.k:g}), {times}, and {first.verdict} {over}"
 
 

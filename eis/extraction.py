@@ -59,11 +59,13 @@ def extract(fit: Fit, cell: Cell) -> tuple[Interface, ...]:
     Returns
     -------
     tuple of Interface
-        Empty if the circuit has no arc. An arc is resolved if its resistance has a relative standard uncertainty
-        of at most 30 %, its frequency lies within [3·f_min, f_max/3], and it is not correlated beyond 0.98 with
-        the series resistance or an inductance.
+        Empty if the circuit has no arc. An arc whose resistance is not determined has no capacitance, frequency or
+        process (NaN, "ambiguous") and comes last. An arc is resolved if its resistance has a relative standard
+        uncertainty of at most 30 %, its frequency lies within [3·f_min, f_max/3], and it is not correlated beyond
+        0.98 with the series resistance or an inductance.
     """
-    return tuple(sorted((_interface(arc, fit, cell) for arc in fit.arcs), key=lambda one: -one.frequency_hz))
+    found = [_interface(arc, fit, cell) for arc in fit.arcs]
+    return tuple(sorted(found, key=lambda one: -one.frequency_hz if one.frequency_hz > 0 else math.inf))
 
 
 def hsu_mansfeld(r_ohm: float, q: float, alpha: float) -> float:
@@ -84,7 +86,7 @@ def time_constant(r_ohm: float, q: float, alpha: float) -> float:
 
 def _interface(arc: Arc, fit: Fit, cell: Cell) -> Interface:
     r, u = fit[arc.resistance].value, fit[arc.resistance].u
-    tau, capacitance = _shape(arc, fit, r)
+    tau, capacitance = _shape(arc, fit, r) if u <= r else (math.nan, math.nan)  # a guess has no shape
     frequency = 1 / (2 * math.pi * tau)
     process, confidence, evidence = _assign(capacitance, frequency, cell)
     because = _unresolved(arc, fit, r, u, frequency)
@@ -117,6 +119,8 @@ def _shape(arc: Arc, fit: Fit, r: float) -> tuple[float, float]:
 
 def _assign(capacitance_f: float, frequency_hz: float, cell: Cell) -> tuple[str, float, tuple[str, ...]]:
     """Return the likeliest process, its probability, and what speaks for it."""
+    if not math.isfinite(capacitance_f):
+        return AMBIGUOUS, 0.0, ("its resistance is not determined, so neither are its capacitance and frequency",)
     thickness = cell.thickness_cm or USUAL_THICKNESS_CM
     normalised = capacitance_f * thickness / cell.area_cm2
     per_area = capacitance_f * (cell.interfaces_in_path or 1) / cell.area_cm2
@@ -149,11 +153,11 @@ def _unresolved(arc: Arc, fit: Fit, r: float, u: float, frequency_hz: float) -> 
     """Return the reasons why the data do not determine an arc; none if they do."""
     reasons = []
     if not math.isfinite(u):
-        reasons.append(f"{arc.resistance} has no uncertainty: {fit[arc.resistance].because}")
+        reasons.append(f"{arc.resistance} is not determined: {fit[arc.resistance].because}")
     elif u > RELATIVE_LIMIT * r:
         reasons.append(f"the relative standard uncertainty of {arc.resistance} is {u / r:.0%}")
     lowest, highest = BAND_MARGIN * float(fit.frequency_hz.min()), float(fit.frequency_hz.max()) / BAND_MARGIN
-    if not lowest <= frequency_hz <= highest:
+    if math.isfinite(frequency_hz) and not lowest <= frequency_hz <= highest:
         here, low, high = (format_si(x, "Hz", digits=3) for x in (frequency_hz, lowest, highest))
         reasons.append(f"its frequency {here} lies outside {low} to {high}, where an arc can be seen")
     others = [

@@ -125,7 +125,7 @@ def write_report(assessments: Sequence[Assessment], folder: Path, *, title: str)
 
 
 def demonstrate(folder: Path, *, on_point: Callable[[Point], None] | None = None) -> Demonstration:
-    """Run the main job on embedded emulated cells, through the real PyVISA stack, and write all of it to `folder`."""
+    """Run the main job on emulated cells, through the real PyVISA stack, and write all of it to `folder`."""
     _make_folder(folder)
     spec = Spec.load(DEMO_SPEC)
     assessments, files = [], []

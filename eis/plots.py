@@ -282,7 +282,7 @@ def _labels(
     for decade in range(math.ceil(decades.min() - 0.05), math.floor(decades.max() + 0.05) + 1):
         near = int(np.argmin(np.abs(decades - decade)))
         if abs(decades[near] - decade) <= 0.17:
-            text = format_si(float(spectrum.frequency_hz[near]), "Hz", digits=2)
+            text = format_si(float(spectrum.frequency_hz[near]), "Hz", digits=3)
             found.append((complex(spectrum.z_ohm[near] / scale), text, INK))
     return found
 

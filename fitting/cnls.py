@@ -18,7 +18,7 @@ from eis.spectrum import RealArray, Spectrum
 from fitting.circuit import Circuit, parse
 from fitting.problem import Problem, Values, Weight, by_name, lay_out
 from fitting.starts import starts
-from fitting.uncertainty import AGREE, End, record
+from fitting.uncertainty import AGREE, End, at_limit, record
 
 RESTARTS = 12
 """Most starts that are tried."""
@@ -144,10 +144,15 @@ def _search(problem: Problem, candidates: Iterator[RealArray]) -> list[End]:
 
 
 def _is_settled(problem: Problem, ends: Sequence[End]) -> bool:
-    """Two ends agree on the best χ², and what they leave over is noise rather than shape."""
+    """Two ends agree on the best χ², nothing has run away, and what they leave over is noise rather than shape."""
     best, *others = sorted(ends, key=lambda end: end.chi2)
     agreed = any(end.chi2 <= best.chi2 * (1 + AGREE) + NOTHING for end in others)
-    return agreed and (best.chi2 <= NOTHING or _correlation(problem.residuals(best.t)) < CORRELATED)
+    degenerate = at_limit(problem, problem.natural(best.t))[problem.walked_by_log].any()
+    return (
+        agreed
+        and not degenerate
+        and (best.chi2 <= NOTHING or _correlation(problem.residuals(best.t)) < CORRELATED)
+    )
 
 
 def _correlation(residuals: RealArray) -> float:

@@ -19,8 +19,8 @@ from fitting.starts import starts
 Weight = Literal["modulus", "unit", "proportional", "variance"]
 Values = Mapping[str, float] | Sequence[float]
 
-SPAN = 1e-12, 1e12
-"""Scales and times stay within these factors of their start."""
+SPAN = 1e-6, 1e6
+"""Scales and times stay within these factors of the least and the most that the data could show."""
 EXPONENT_FLOOR = 0.4
 """Default lower limit of an exponent; below it a CPE is a resistor in disguise."""
 INDUCTIVE = 0.01
@@ -110,7 +110,7 @@ def lay_out(
     by_log = np.array([parameter.kind != "exponent" for parameter in circuit.parameters])
     first = next(starts(circuit, frequency, z))
     values = np.array([fix.get(name, start.get(name, first[i])) for i, name in enumerate(circuit.names)])
-    lower, upper = _limits(circuit, values, by_log, free, start, bounds)
+    lower, upper = _limits(circuit, values, free, start, bounds, _reach(2 * np.pi * frequency, np.abs(z)))
     values = np.where(free, np.clip(values, lower, upper), values)
     weights = tuple(part[chosen] for part in _weights(spectrum, weight))
     problem = Problem(
@@ -158,19 +158,32 @@ def _choose_points(circuit: Circuit, spectrum: Spectrum) -> tuple[np.ndarray, tu
     return chosen, (note,)
 
 
+def _reach(omega: RealArray, size: RealArray) -> dict[str, tuple[float, float]]:
+    """Return, by unit, the least and the most a scale or a time can be and still show in the data."""
+    slow, fast, small, large = (float(v) for v in (omega.min(), omega.max(), size.min(), size.max()))
+    return {
+        "ohm": (small, large),
+        "s": (1 / fast, 1 / slow),
+        "F": (1 / (large * fast), 1 / (small * slow)),
+        "S s^a": (1 / (large * max(fast, 1.0)), 1 / (small * min(slow, 1.0))),
+        "H": (small / fast, large / slow),
+        "ohm s^-1/2": (small * slow**0.5, large * fast**0.5),
+    }
+
+
 def _limits(
     circuit: Circuit,
     values: RealArray,
-    by_log: np.ndarray,
     free: np.ndarray,
     start: Mapping[str, float],
     bounds: Mapping[str, tuple[float, float]],
+    reach: Mapping[str, tuple[float, float]],
 ) -> tuple[RealArray, RealArray]:
     """Return lower and upper limits in natural units, each of shape (p,), checked against the starts."""
     lower, upper = np.zeros(values.size), np.full(values.size, math.inf)
     for i, (name, parameter) in enumerate(zip(circuit.names, circuit.parameters, strict=True)):
         value = float(values[i])
-        if not math.isfinite(value) or value < 0 or (free[i] and by_log[i] and value == 0):
+        if not math.isfinite(value) or value < 0 or (free[i] and parameter.kind != "exponent" and value == 0):
             raise FitError(
                 f"{name} cannot be {value:g}", mend=f"Give {name} a value above zero ({parameter.unit})."
             )
@@ -184,7 +197,8 @@ def _limits(
         elif parameter.kind == "exponent":
             low, high = min(EXPONENT_FLOOR, value), parameter.upper
         else:
-            low, high = value * SPAN[0], value * SPAN[1]
+            low, high = reach[parameter.unit][0] * SPAN[0], reach[parameter.unit][1] * SPAN[1]
+            low, high = min(low, value), max(high, value)
         if free[i] and name in start and not low <= value <= high:
             raise FitError(
                 f"{name} starts at {value:g}, outside its limits {low:g} and {high:g}",

@@ -16,6 +16,8 @@ AGREE = 1e-4
 """Relative difference of χ² below which two ends are the same minimum."""
 NEARBY = 2.0
 """Other minima are told about if their χ² is within this factor of the best."""
+VANISHED = 10.0
+"""A scale or time within this factor of the end of its reach has run away: the data want no such element."""
 SINGULAR = 1e-10
 """Singular values below this fraction of the largest count as zero."""
 
@@ -38,7 +40,7 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
     n, k = residuals.size, int(problem.free.sum())
     degrees = max(n - k, 1)
     scale = 1.0 if weight == "variance" else chi2 / degrees
-    at_bound = _at_bound(problem, values)
+    at_bound = at_limit(problem, values)
     covariance, unknown = _covariance(problem, t, at_bound, scale)
     place = {int(i): j for j, i in enumerate(np.flatnonzero(problem.free))}
     parameters, notes = [], list(problem.notes)
@@ -47,7 +49,7 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
         if not problem.free[i]:
             why = "fixed"
         elif at_bound[i]:
-            why = f"at its limit {values[i]:g}"
+            why = _at_which_limit(problem, i, float(values[i]))
         elif i in unknown:
             why = "the data do not determine it"
         else:
@@ -100,6 +102,14 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
     )
 
 
+def _at_which_limit(problem: Problem, i: int, value: float) -> str:
+    """Say what it means that a parameter rests on a limit: the caller's, or the end of what data could show."""
+    low, high = problem.shown[i]
+    if math.isclose(value, low, rel_tol=1e-4) or math.isclose(value, high, rel_tol=1e-4):
+        return f"at its limit {value:.6g}"
+    return "it ran to where it no longer shows in the data, which want no such element"
+
+
 def _other_minima(problem: Problem, best: End, ends: Sequence[End]) -> list[str]:
     """Tell of other minima that describe the data nearly as well: the circuit may not be the data's own."""
     notes, seen = [], [best.chi2]
@@ -116,13 +126,14 @@ def _other_minima(problem: Problem, best: End, ends: Sequence[End]) -> list[str]
     return notes
 
 
-def _at_bound(problem: Problem, values: RealArray) -> np.ndarray:
-    """Tell which free parameters rest on a limit."""
-    low, high = problem.lower, problem.upper
-    by_log = problem.walked_by_log
-    with np.errstate(divide="ignore", invalid="ignore"):
-        near_low = np.where(by_log, np.log(values / low) < 1e-5, values - low < 1e-6)
-        near_high = np.where(by_log, np.log(high / values) < 1e-5, high - values < 1e-6)
+def at_limit(problem: Problem, values: RealArray) -> np.ndarray:
+    """Tell which free parameters rest on a limit, or have run to where they no longer show in the data."""
+    low, high, by_log = problem.lower, problem.upper, problem.walked_by_log
+    own = np.array([limits != (0.0, math.inf) for limits in problem.shown])
+    near = np.where(own, 1 + 1e-5, VANISHED)
+    with np.errstate(invalid="ignore"):
+        near_low = np.where(by_log, values < low * near, values - low < 1e-6)
+        near_high = np.where(by_log, values > high / near, high - values < 1e-6)
     return np.asarray(problem.free & (near_low | near_high))
 
 

@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 from eis.errors import ConfigError, InstrumentError, LinkError
 from instruments.palmsens import PalmSens
 from instruments.potentiostat import Potentiostat
 
-if TYPE_CHECKING:
-    from pyvisa.highlevel import VisaLibraryBase
-
 SIMULATED = "sim::"
 
 
-class Driver(Protocol):
-    """What `connect` needs of a driver class: a name, and a way to open a resource."""
-
-    name: str
-
-    def open(
-        self,
-        resource: str,
-        *,
-        backend: str | VisaLibraryBase = ...,
-        label: str | None = ...,
-        on_close: Callable[[], None] | None = ...,
-        **options: Any,
-    ) -> Potentiostat:
-        """Open `resource`; InstrumentError if what answers there is not this driver's."""
-        ...
-
-
-DRIVERS: tuple[Driver, ...] = (PalmSens,)  # asked in this order
+DRIVERS: tuple[type[Potentiostat], ...] = (PalmSens,)  # asked in this order
 
 _numbers = itertools.count(1)
 
@@ -82,7 +60,7 @@ def connect(resource: str, *, driver: str | None = None, **options: Any) -> Pote
     raise refusals[-1]
 
 
-def _chosen(name: str | None) -> tuple[Driver, ...]:
+def _chosen(name: str | None) -> tuple[type[Potentiostat], ...]:
     chosen = tuple(driver for driver in DRIVERS if name in (None, driver.name))
     if not chosen:
         known = ", ".join(driver.name for driver in DRIVERS)
@@ -90,7 +68,7 @@ def _chosen(name: str | None) -> tuple[Driver, ...]:
     return chosen
 
 
-def _simulated(driver: Driver, resource: str, options: dict[str, Any]) -> Potentiostat:
+def _simulated(driver: type[Potentiostat], resource: str, options: dict[str, Any]) -> Potentiostat:
     """Open an emulated instrument of its own, which is gone when the connection is closed."""
     from instruments.emulated.cells import CELLS
     from instruments.emulated.clock import FastClock

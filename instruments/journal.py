@@ -11,15 +11,14 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
 from eis.errors import AbortedError, EisError, StoreError
 from eis.spectrum import Quality, Spectrum
-from instruments.potentiostat import Identity, Point, Sweep, spectrum_of, utc_now
+from instruments.potentiostat import Identity, Point, Potentiostat, Sweep, spectrum_of, utc_now
 
 SCHEMA = "eis.journal/1"
 Status = Literal["completed", "aborted", "failed"]
@@ -37,6 +36,8 @@ class Record:
         What it was asked to measure.
     started : str
         When the journal was begun, ISO 8601 in UTC.
+    instrument_verified : bool
+        Whether the driver has been seen to work on real hardware.
     points : tuple of Point
         The points on disk, in the order of measurement.
     status : {"completed", "aborted", "failed", "interrupted"}
@@ -48,6 +49,7 @@ class Record:
     identity: Identity
     sweep: Sweep
     started: str
+    instrument_verified: bool
     points: tuple[Point, ...]
     status: Literal["completed", "aborted", "failed", "interrupted"]
     reason: str
@@ -60,8 +62,12 @@ class Journal:
     ----------
     path : str or Path
         A file that does not exist yet, in a folder that does.
-    identity, sweep
-        What the header says.
+    identity : Identity
+        The instrument.
+    sweep : Sweep
+        What it is asked to measure.
+    instrument_verified : bool
+        Whether its driver has been seen to work on real hardware.
     started : str, optional
         ISO 8601 in UTC; now by default.
 
@@ -71,14 +77,23 @@ class Journal:
         If the file exists already, or cannot be made or written.
     """
 
-    def __init__(self, path: str | Path, *, identity: Identity, sweep: Sweep, started: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        identity: Identity,
+        sweep: Sweep,
+        *,
+        instrument_verified: bool = False,
+        started: str | None = None,
+    ) -> None:
         self.path = Path(path)
-        self._descriptor = _created(self.path)
+        self._descriptor: int | None = _created(self.path)
         header = {
             "schema": SCHEMA,
             "started": started or utc_now(),
             "resource": identity.resource,
             "identity": asdict(identity),
+            "instrument_verified": instrument_verified,
             "sweep": sweep.to_dict(),
         }
         try:
@@ -115,9 +130,7 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _append(self, record: dict[str, Any]) -> None:
@@ -136,31 +149,44 @@ class Journal:
 
 
 def recorded(
-    points: Iterable[Point], path: str | Path, *, identity: Identity, sweep: Sweep, started: str | None = None
+    instrument: Potentiostat, sweep: Sweep, path: str | Path, *, started: str | None = None
 ) -> Generator[Point, None, None]:
-    """Yield `points`, each one only after it has been put on disk; the way it ends is put there too.
+    """Measure, and yield each point only after it has been put on disk; the way it ends is put there too.
 
-    The journal is begun when the first point is asked for, before anything is measured. `points` is closed on
-    every way out, so that a sweep which cannot be stored leaves the cell off.
+    The journal is begun when the first point is asked for, before anything is measured. The sweep is closed on
+    every way out, so that one which cannot be stored leaves the cell off.
+
+    Parameters
+    ----------
+    instrument : Potentiostat
+        What measures.
+    sweep : Sweep
+        What to measure; refused set-points leave no journal.
+    path : str or Path
+        A file that does not exist yet, in a folder that does.
+    started : str, optional
+        ISO 8601 in UTC; now by default.
 
     Raises
     ------
     StoreError
         If the journal cannot be begun or written.
+    InstrumentError, AbortedError
+        As `Potentiostat.sweep`; the points until then are in the journal, and so is the reason.
     """
-    with contextlib.ExitStack() as stack:
-        if isinstance(points, Generator):
-            stack.callback(points.close)
-        journal = stack.enter_context(Journal(path, identity=identity, sweep=sweep, started=started))
-        try:
-            for point in points:
-                journal.add(point)
-                yield point
-        except BaseException as error:
-            with contextlib.suppress(StoreError):  # what ended the sweep matters more
-                journal.end(*_ending(error))
-            raise
-        journal.end("completed")
+    with contextlib.closing(instrument.sweep(sweep)) as points:
+        verified = instrument.capabilities().instrument_verified
+        identity = instrument.identify()
+        with Journal(path, identity, sweep, instrument_verified=verified, started=started) as journal:
+            try:
+                for point in points:
+                    journal.add(point)
+                    yield point
+            except BaseException as error:
+                with contextlib.suppress(StoreError):  # what ended the sweep matters more
+                    journal.end(*_ending(error))
+                raise
+            journal.end("completed")
 
 
 def read_journal(path: str | Path) -> Record:
@@ -183,7 +209,12 @@ def read_journal(path: str | Path) -> Record:
             where=str(path),
             mend="There is nothing to recover; delete it and measure again.",
         )
-    identity, sweep, started = _header(lines[0], path)
+    with _located(path, 1):
+        header = _object(lines[0])
+        if header.get("schema") != SCHEMA:
+            raise ValueError(f"its schema is {header.get('schema')!r}, not {SCHEMA!r}")
+        identity, sweep = Identity(**header["identity"]), Sweep(**header["sweep"])
+        started, verified = str(header["started"]), bool(header["instrument_verified"])
     points: list[Point] = []
     end: dict[str, Any] = {"status": "interrupted", "reason": "the journal was cut short"}
     for number, line in enumerate(lines[1:], start=2):
@@ -193,7 +224,7 @@ def read_journal(path: str | Path) -> Record:
                 end = record["end"]
             else:
                 points.append(_point(record["point"]))
-    return Record(identity, sweep, started, tuple(points), end["status"], end["reason"])
+    return Record(identity, sweep, started, verified, tuple(points), end["status"], end["reason"])
 
 
 def journal_to_spectrum(path: str | Path) -> Spectrum:
@@ -212,7 +243,14 @@ def journal_to_spectrum(path: str | Path) -> Spectrum:
             mend="There is nothing to recover; measure again.",
         )
     more = {"file": Path(path).name, "journal": {"status": record.status, "reason": record.reason}}
-    return spectrum_of(record.points, record.identity, record.sweep, started=record.started, metadata=more)
+    return spectrum_of(
+        record.points,
+        record.identity,
+        record.sweep,
+        started=record.started,
+        instrument_verified=record.instrument_verified,
+        metadata=more,
+    )
 
 
 def _ending(error: BaseException) -> tuple[Status, str]:
@@ -223,7 +261,7 @@ def _ending(error: BaseException) -> tuple[Status, str]:
     return "aborted" if stopped else "failed", str(error) or type(error).__name__
 
 
-def _created(path: Path) -> int | None:
+def _created(path: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
     try:
         return os.open(path, flags, 0o644)
@@ -281,14 +319,6 @@ def _point(values: dict[str, Any]) -> Point:
         time_s=float(values["time_s"]),
         raw=str(values["raw"]),
     )
-
-
-def _header(line: bytes, path: Path) -> tuple[Identity, Sweep, str]:
-    with _located(path, 1):
-        header = _object(line)
-        if header.get("schema") != SCHEMA:
-            raise ValueError(f"its schema is {header.get('schema')!r}, not {SCHEMA!r}")
-        return Identity(**header["identity"]), Sweep(**header["sweep"]), str(header["started"])
 
 
 def _object(line: bytes) -> dict[str, Any]:

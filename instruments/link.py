@@ -28,6 +28,8 @@ SLICE_S = 0.1
 READY_S = 2.0
 """Time-out (s) of a read of bytes that have already arrived; PyVISA-Py drops them if it runs out."""
 PAUSE_S = 0.01
+WRITE_PIECE = 4096
+"""How much PyVISA-Py sends after one wait; for more it waits again, without a time-out."""
 LONGEST_LINE = 1 << 20
 TRANSCRIPT_LENGTH = 200
 NOTE_LENGTH = 20
@@ -102,11 +104,13 @@ class Link:
             If it cannot be sent.
         """
         with self._writing, self._translated():
-            session = self._opened()
+            session, data = self._opened(), text.encode("latin-1")
             self._note(">", text)
-            if self._socket is not None and not select.select([], [self._socket], [], self._open_timeout_s)[1]:
-                raise self._error("The instrument takes no more data")
-            session.write_raw(text.encode("latin-1"))
+            piece = len(data) if self._socket is None else WRITE_PIECE
+            for start in range(0, len(data), piece):
+                if self._socket is not None and not select.select([], [self._socket], [], self._open_timeout_s)[1]:
+                    raise self._error("The instrument takes no more data")
+                session.write_raw(data[start : start + piece])
 
     def read_line(self, timeout_s: float) -> str:
         """Return the next line without its end; what has arrived of a later one is kept for the next call.
@@ -171,11 +175,13 @@ class Link:
 
     def _open(self) -> None:
         import pyvisa
+        from pyvisa import rname
         from pyvisa.resources import MessageBasedResource, SerialInstrument
 
         try:
-            parsed = pyvisa.rname.parse_resource_name(self._name)
-        except pyvisa.rname.InvalidResourceName as error:
+            parsed = rname.parse_resource_name(self._name)
+            port = int(parsed.port) if isinstance(parsed, rname.TCPIPSocket) else None
+        except ValueError as error:
             raise ConfigError(
                 f"{self.resource!r} is not a VISA resource name",
                 where="resource",
@@ -183,8 +189,8 @@ class Link:
                 "or sim::symmetric-cell.",
             ) from error
         with self._writing, self._translated():
-            if isinstance(self._backend, str) and isinstance(parsed, pyvisa.rname.TCPIPSocket):
-                self._probe(parsed.host_address, int(parsed.port))
+            if isinstance(self._backend, str) and isinstance(parsed, rname.TCPIPSocket) and port is not None:
+                self._probe(parsed.host_address, port)
             manager = pyvisa.ResourceManager(self._backend)  # shared by the whole process: never closed here
             session = manager.open_resource(self._name, open_timeout=round(self._open_timeout_s * 1000))
             self._session = cast(MessageBasedResource, session)

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from eis.errors import AbortedError, BusyError, CellStateUnknownError, ConfigError, InstrumentError, LinkError
 from instruments.link import Link
@@ -133,7 +133,7 @@ class PalmSens(Potentiostat):
         baud_rate: int | None = None,
         on_close: Callable[[], None] | None = None,
         **options: Any,
-    ) -> PalmSens:
+    ) -> Self:
         """Open `resource` and ask who is there; on a serial port without `baud_rate`, both usual ones are tried.
 
         The other parameters are those of `instruments.link.Link` and of this class.
@@ -146,7 +146,7 @@ class PalmSens(Potentiostat):
         return cls._on(Link(resource, backend=backend, label=label, baud_rate=last), on_close, options)
 
     @classmethod
-    def _on(cls, link: Link, on_close: Callable[[], None] | None, options: dict[str, Any]) -> PalmSens:
+    def _on(cls, link: Link, on_close: Callable[[], None] | None, options: dict[str, Any]) -> Self:
         with contextlib.ExitStack() as stack:
             stack.callback(link.close)
             meter = cls(link, **options)

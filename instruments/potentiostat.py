@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from numbers import Real
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from eis.errors import ConfigError, InstrumentError, RejectedError
 from eis.spectrum import Quality, RealArray, Spectrum
+
+if TYPE_CHECKING:
+    from pyvisa.highlevel import VisaLibraryBase
 
 SETTLE_AND_MEASURE_CYCLES = 2.0
 OVERHEAD_S = 0.1
@@ -231,7 +233,24 @@ class Potentiostat(ABC):
     Ctrl-C included, switches the cell off and verifies that, or raises `CellStateUnknownError`.
     """
 
-    name: str
+    name: ClassVar[str]
+    """What `instruments.connect` calls the driver."""
+
+    @classmethod
+    @abstractmethod
+    def open(
+        cls,
+        resource: str,
+        *,
+        backend: str | VisaLibraryBase = "@py",
+        label: str | None = None,
+        on_close: Callable[[], None] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Open `resource` through `backend`; InstrumentError if what answers there is not this driver's.
+
+        `label` is what people call the resource; `on_close` is called once, when it has been closed.
+        """
 
     @abstractmethod
     def identify(self) -> Identity:
@@ -293,9 +312,7 @@ class Potentiostat(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

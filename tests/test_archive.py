@@ -40,6 +40,16 @@ def same(one: Spectrum, other: Spectrum) -> None:
     assert {k: v.tobytes() for k, v in one.columns.items()} == {k: v.tobytes() for k, v in other.columns.items()}
 
 
+def crash(folder: Path) -> Path:
+    """Write a program that ends as a crashed one does."""
+    if sys.platform == "win32":
+        pytest.skip("needs a shell script")
+    path = folder / "crash"
+    path.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    path.chmod(0o700)
+    return path
+
+
 # ---------------------------------------------------------------- what cannot be written or read
 
 
@@ -106,11 +116,25 @@ def test_a_missing_or_foreign_netcdf_is_a_read_error(tmp_path) -> None:
 
 def test_a_netcdf_whose_numbers_were_changed_is_refused_by_its_checksums(spectrum, tmp_path) -> None:
     path = archive.write(spectrum, tmp_path / "cell.nc")
-    raw = bytearray(path.read_bytes())
+    whole = path.read_bytes()
+    raw = bytearray(whole)
     at = raw.index(Z.real[np.argsort(-FREQUENCY, kind="stable")].tobytes())
     raw[at + 1] ^= 4
     path.write_bytes(raw)
-    with pytest.raises(ReadError, match="damaged"):
+    with pytest.raises(ReadError, match="checksum"):
+        archive.read_netcdf(path)
+
+
+def test_a_netcdf_the_library_crashes_or_hangs_on_is_refused(spectrum, tmp_path, monkeypatch) -> None:
+    path = archive.write(spectrum, tmp_path / "cell.nc")
+    path.write_bytes(path.read_bytes()[:-1])  # without its seal
+    assert len(archive.read_netcdf(path)) == 4
+    monkeypatch.setattr(archive, "TIME_LIMIT_S", 0)
+    with pytest.raises(ReadError, match="does not come to an end"):
+        archive.read_netcdf(path)
+    monkeypatch.undo()
+    monkeypatch.setattr(archive.sys, "executable", str(crash(tmp_path)))
+    with pytest.raises(ReadError, match="crashes"):
         archive.read_netcdf(path)
 
 

@@ -110,6 +110,12 @@ def test_several_candidates_that_disagree_are_not_resolved():
     assert "R1: PASS" in found.because
 
 
+def test_an_arc_nobody_can_see_does_not_hide_one_that_everybody_can():
+    nothing = interface(1e-5, math.nan, name="R1", process=AMBIGUOUS, resolved=False, because=("no such arc",))
+    assert check([nothing, interface(10, 0.1)], SPEC).verdict is Verdict.FAIL
+    assert check([nothing], SPEC).verdict is Verdict.NOT_RESOLVED
+
+
 def test_an_unstated_number_of_interfaces_is_not_guessed_where_it_matters():
     arc = interface(0.0045, 0.00001, n=None)  # fails as one interface, passes as two
     found = check([arc], SPEC, reading="asr")

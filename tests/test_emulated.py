@@ -103,7 +103,7 @@ def test_an_abort_ends_the_loop_and_runs_what_is_to_be_run_at_the_end() -> None:
 @pytest.mark.parametrize(
     ("fault", "answer"),
     [
-        ("truncate", ["tnexus1304#Oct 22 2R*"[:18] + "21R*"]),
+        ("truncate", ["tnexus11304#Oct R*"]),
         ("lose", ["R*"]),
         ("garbage", ["\x00\xff~\x9e", "R*"]),
         ("repeat", ["tnexus11304#Oct 22 2021 14:38:26"] * 2 + ["R*"]),
@@ -113,8 +113,7 @@ def test_an_abort_ends_the_loop_and_runs_what_is_to_be_run_at_the_end() -> None:
 )
 def test_a_planned_fault_happens_to_the_line_it_was_planned_for(fault: str, answer: list[str]) -> None:
     device = EmulatedPotentiostat(SYMMETRIC, faults=Faults(lines={0: fault}))  # type: ignore[dict-item]
-    said = dialogue(device, "t\n")
-    assert said == answer if fault != "truncate" else said == ["tnexus11304#Oct 22R*"[:16] + "R*"]
+    assert dialogue(device, "t\n") == answer
 
 
 # --- what it measures
@@ -222,8 +221,8 @@ def test_any_visa_program_can_use_it_in_process() -> None:
         manager = pyvisa.ResourceManager(served.backend)
         with manager.open_resource(served.resource, read_termination="\n", write_termination="\n") as plain:
             assert plain.query("i") == "iEMULATED01"  # type: ignore[attr-defined]
+            plain.timeout = 20
             with pytest.raises(pyvisa.VisaIOError, match="VI_ERROR_TMO"):
-                plain.timeout = 20
                 plain.read()  # type: ignore[attr-defined]
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from eis.extraction import AMBIGUOUS, INTERFACE, extract, hsu_mansfeld, time_constant
+from eis.extraction import INTERFACE, extract, hsu_mansfeld, time_constant
 from eis.spectrum import Cell, Spectrum
 from fitting import fit
 from tests.truth import FREQUENCY, TwoArcs, noisy
@@ -26,7 +26,6 @@ def test_an_arc_above_the_band_is_not_resolved_and_says_why():
     found = arcs_of(TwoArcs(r2=2 * 0.003 / 1.131, f2=5.3e6))
     blurred = [arc for arc in found if not arc.resolved]
     assert len(blurred) == 1
-    assert blurred[0].process == AMBIGUOUS
     assert blurred[0].because
 
 

@@ -13,7 +13,7 @@ import pytest
 from eis.errors import LinkError, RejectedError
 from eis.spectrum import Spectrum
 from instruments import Potentiostat, Sweep, connect
-from instruments.connect import DRIVERS, Driver
+from instruments.connect import DRIVERS
 from instruments.emulated.cells import CELLS, SYMMETRIC
 from instruments.emulated.clock import FastClock
 from instruments.emulated.methodscript import EmulatedPotentiostat
@@ -29,17 +29,17 @@ Serve = Callable[..., object]
 
 
 @pytest.fixture(params=DRIVERS, ids=lambda driver: driver.name)
-def driver(request: pytest.FixtureRequest) -> Driver:
+def driver(request: pytest.FixtureRequest) -> type[Potentiostat]:
     return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def device(driver: Driver) -> EmulatedPotentiostat:
+def device(driver: type[Potentiostat]) -> EmulatedPotentiostat:
     return EMULATORS[driver.name]()
 
 
 @pytest.fixture
-def meter(driver: Driver, device: EmulatedPotentiostat, transport: str, serve: Serve) -> Potentiostat:
+def meter(driver: type[Potentiostat], device: EmulatedPotentiostat, transport: str, serve: Serve) -> Potentiostat:
     served = serve(device, transport)
     return connect(served.resource, driver=driver.name, backend=served.backend)  # type: ignore[attr-defined]
 
@@ -54,7 +54,9 @@ def test_set_points_outside_the_limits_are_refused_before_anything_is_sent(
         assert device.log == []
 
 
-def test_connecting_only_asks(meter: Potentiostat, device: EmulatedPotentiostat, driver: Driver) -> None:
+def test_connecting_only_asks(
+    meter: Potentiostat, device: EmulatedPotentiostat, driver: type[Potentiostat]
+) -> None:
     meter.close()
     assert set(device.log) == QUERIES[driver.name]
     assert not device.cell_is_on

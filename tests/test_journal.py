@@ -13,64 +13,72 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eis.errors import AbortedError, LinkError, StoreError
+from eis.errors import AbortedError, LinkError, RejectedError, StoreError
 from eis.spectrum import Quality
-from instruments import Sweep, connect
+from instruments import Potentiostat, Sweep, connect
 from instruments.emulated.cells import SYMMETRIC
 from instruments.emulated.clock import RealClock
 from instruments.emulated.faults import Faults
 from instruments.emulated.methodscript import EmulatedPotentiostat
 from instruments.journal import SCHEMA, Journal, journal_to_spectrum, read_journal, recorded
 from instruments.palmsens import PalmSens
-from instruments.potentiostat import Identity, Point
+from instruments.potentiostat import Point
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
-IDENTITY = Identity("PalmSens", "Nexus", "EMULATED01", "1.3 (today)", "sim::symmetric-cell", "t…\nR*", True)
 SWEEP = Sweep(1e5, 1e3, 5, 0.01)
 Connect = Callable[..., PalmSens]
 
 
-def points(count: int = 11) -> Iterator[Point]:
-    for index in range(count):
-        frequency = 1e5 / (index + 1)
-        yield Point(index, frequency, frequency, 20 - 1j / 3, Quality.OK, "", 0.01, 0.1 * index, "Pdc…;cc…;cd…")
+@pytest.fixture
+def meter() -> Iterator[Potentiostat]:
+    with connect("sim::symmetric-cell") as one:
+        yield one
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Path:
+def journal(tmp_path: Path, meter: Potentiostat) -> Path:
     path = tmp_path / "sweep.jsonl"
-    list(recorded(points(), path, identity=IDENTITY, sweep=SWEEP))
+    list(recorded(meter, SWEEP, path))
     return path
 
 
 # --- what cannot be written
 
 
-def test_a_journal_is_never_written_over(journal: Path) -> None:
+def test_a_journal_is_never_written_over(journal: Path, meter: Potentiostat) -> None:
     before = journal.read_bytes()
     with pytest.raises(StoreError, match=r"exists already.*journal_to_spectrum"):
-        next(recorded(points(), journal, identity=IDENTITY, sweep=SWEEP))
+        next(recorded(meter, SWEEP, journal))
     assert journal.read_bytes() == before
 
 
-def test_a_folder_that_does_not_exist_is_an_error_before_anything_is_measured(tmp_path: Path) -> None:
-    with connect("sim::symmetric-cell") as meter:
-        kept = recorded(meter.sweep(SWEEP), tmp_path / "no" / "x.jsonl", identity=meter.identify(), sweep=SWEEP)
-        with pytest.raises(StoreError, match=r"No such file or directory.*Check that the folder exists"):
-            next(kept)
+def test_a_folder_that_does_not_exist_is_an_error_before_anything_is_measured(
+    tmp_path: Path, emulator: EmulatedPotentiostat, connected: Connect
+) -> None:
+    meter = connected(emulator)
+    emulator.log.clear()
+    with pytest.raises(StoreError, match=r"No such file or directory.*Check that the folder exists"):
+        next(recorded(meter, SWEEP, tmp_path / "no" / "x.jsonl"))
+    assert emulator.log == []
 
 
-def test_a_folder_in_place_of_the_file_is_an_error(tmp_path: Path) -> None:
+def test_set_points_that_are_refused_leave_no_journal(tmp_path: Path, meter: Potentiostat) -> None:
+    with pytest.raises(RejectedError):
+        next(recorded(meter, Sweep(1e5, 1e3, 5, 100.0), tmp_path / "x.jsonl"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_place_of_the_file_is_an_error(tmp_path: Path, meter: Potentiostat) -> None:
     with pytest.raises(StoreError, match="exists already"):
-        Journal(tmp_path, identity=IDENTITY, sweep=SWEEP)
+        next(recorded(meter, SWEEP, tmp_path))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_may_not_be_written_is_an_error(tmp_path: Path, meter: Potentiostat) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StoreError, match="Permission denied"):
-        Journal(tmp_path / "x.jsonl", identity=IDENTITY, sweep=SWEEP)
+        next(recorded(meter, SWEEP, tmp_path / "x.jsonl"))
 
 
 @pytest.mark.parametrize("how", ["error", "short"])
@@ -90,17 +98,18 @@ def test_a_full_disk_ends_the_sweep_and_switches_the_cell_off(
     monkeypatch.setattr(os, "write", full)
     path = tmp_path / "x.jsonl"
     with pytest.raises(StoreError, match="disk"):
-        list(recorded(meter.sweep(SWEEP), path, identity=meter.identify(), sweep=SWEEP))
+        list(recorded(meter, SWEEP, path))
     assert not device.cell_is_on
     assert len(read_journal(path).points) == 3
 
 
-def test_a_closed_journal_takes_nothing(tmp_path: Path) -> None:
-    with Journal(tmp_path / "x.jsonl", identity=IDENTITY, sweep=SWEEP) as journal:
+def test_a_closed_journal_takes_nothing(tmp_path: Path, meter: Potentiostat) -> None:
+    point = next(meter.sweep(SWEEP))
+    with Journal(tmp_path / "x.jsonl", meter.identify(), SWEEP) as journal:
         journal.end("completed")
         journal.end("failed")
         with pytest.raises(StoreError, match="closed"):
-            journal.add(next(points()))
+            journal.add(point)
 
 
 # --- what cannot be read
@@ -150,13 +159,13 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(journal: Path, dam
         read_journal(journal)
 
 
-@pytest.mark.parametrize("name", ["schema", "identity", "sweep", "started"])
+@pytest.mark.parametrize("name", ["schema", "identity", "sweep", "started", "instrument_verified"])
 def test_a_header_that_lacks_something_is_an_error(journal: Path, name: str) -> None:
     header, *rest = journal.read_text(encoding="utf-8").splitlines(keepends=True)
     values = json.loads(header)
     del values[name]
     journal.write_text(json.dumps(values) + "\n" + "".join(rest), encoding="utf-8")
-    with pytest.raises(StoreError, match=rf"line 1.*|{name}"):
+    with pytest.raises(StoreError, match=rf"{name}.*line 1"):
         read_journal(journal)
 
 
@@ -165,9 +174,9 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         read_journal(tmp_path / "x.jsonl")
 
 
-def test_a_journal_without_a_point_is_no_spectrum(tmp_path: Path) -> None:
+def test_a_journal_without_a_point_is_no_spectrum(tmp_path: Path, meter: Potentiostat) -> None:
     path = tmp_path / "x.jsonl"
-    list(recorded([], path, identity=IDENTITY, sweep=SWEEP))
+    Journal(path, meter.identify(), SWEEP).close()
     with pytest.raises(StoreError, match="holds no point"):
         journal_to_spectrum(path)
 
@@ -175,15 +184,18 @@ def test_a_journal_without_a_point_is_no_spectrum(tmp_path: Path) -> None:
 # --- how it ends
 
 
-def test_every_point_is_on_disk_before_the_next_one_is_asked_for(tmp_path: Path) -> None:
-    path = tmp_path / "x.jsonl"
+def test_every_point_is_on_disk_before_the_next_one_is_asked_for(
+    tmp_path: Path, meter: Potentiostat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, measure = tmp_path / "x.jsonl", meter.sweep
 
-    def watched() -> Iterator[Point]:
-        for point in points():
+    def watched(sweep: Sweep) -> Iterator[Point]:
+        for point in measure(sweep):
             assert len(read_journal(path).points) == point.index
             yield point
 
-    for point in recorded(watched(), path, identity=IDENTITY, sweep=SWEEP):
+    monkeypatch.setattr(meter, "sweep", watched)
+    for point in recorded(meter, SWEEP, path):
         assert read_journal(path).points[-1] == point
 
 
@@ -191,7 +203,7 @@ def test_an_aborted_sweep_says_so(tmp_path: Path, connected: Connect) -> None:
     device = EmulatedPotentiostat(SYMMETRIC, clock=RealClock())
     meter = connected(device)
     path = tmp_path / "x.jsonl"
-    kept = recorded(meter.sweep(SWEEP), path, identity=meter.identify(), sweep=SWEEP)
+    kept = recorded(meter, SWEEP, path)
     next(kept)
     meter.abort()
     with pytest.raises(AbortedError):
@@ -204,7 +216,7 @@ def test_a_consumer_that_stops_is_recorded_and_the_cell_is_off(tmp_path: Path, c
     device = EmulatedPotentiostat(SYMMETRIC)
     meter = connected(device)
     path = tmp_path / "x.jsonl"
-    kept = recorded(meter.sweep(SWEEP), path, identity=meter.identify(), sweep=SWEEP)
+    kept = recorded(meter, SWEEP, path)
     next(kept)
     assert device.cell_is_on
     kept.close()
@@ -219,7 +231,7 @@ def test_a_sweep_that_fails_is_recorded_with_its_reason(tmp_path: Path, connecte
     meter = connected(device)
     path = tmp_path / "x.jsonl"
     with pytest.raises(LinkError):
-        list(recorded(meter.sweep(SWEEP), path, identity=meter.identify(), sweep=SWEEP))
+        list(recorded(meter, SWEEP, path))
     record = read_journal(path)
     assert record.status == "failed"
     assert "Expected a data packet" in record.reason
@@ -233,7 +245,7 @@ def test_what_comes_back_is_what_was_measured(tmp_path: Path, connected: Connect
     device = EmulatedPotentiostat(SYMMETRIC, faults=Faults(points={1: "overload", 4: "nan"}))
     meter = connected(device)
     path = tmp_path / "x.jsonl"
-    measured = list(recorded(meter.sweep(SWEEP), path, identity=meter.identify(), sweep=SWEEP))
+    measured = list(recorded(meter, SWEEP, path))
     record = read_journal(path)
     assert record.identity == meter.identify()
     assert record.sweep == SWEEP
@@ -248,7 +260,7 @@ def test_a_journal_becomes_a_spectrum(tmp_path: Path) -> None:
     with connect("sim::symmetric-cell") as meter:
         direct = meter.sweep_spectrum(SWEEP)
     with connect("sim::symmetric-cell") as meter:
-        list(recorded(meter.sweep(SWEEP), path, identity=meter.identify(), sweep=SWEEP))
+        list(recorded(meter, SWEEP, path))
     stored = journal_to_spectrum(path)
     assert np.array_equal(stored.z_ohm, direct.z_ohm)
     assert stored.metadata["journal"]["status"] == "completed"
@@ -270,14 +282,11 @@ def test_a_killed_process_has_every_acknowledged_point_on_disk(acknowledged: int
     path = tmp_path / "x.jsonl"
     code = """
 import sys
-from itertools import count
-from eis.spectrum import Quality
+from instruments import Sweep, connect
 from instruments.journal import recorded
-from instruments.potentiostat import Identity, Point, Sweep
-points = (Point(i, 1e5, 1e5 / (i + 1), 20 - 1j, Quality.OK, "", 0.01, 0.1 * i, "P") for i in count())
-identity = Identity("v", "m", "s", "f", "r", "raw", True)
-for point in recorded(points, sys.argv[1], identity=identity, sweep=Sweep(1e5, 1, 5, 0.01)):
-    print(point.index, flush=True)
+with connect("sim::symmetric-cell") as meter:
+    for point in recorded(meter, Sweep(1e5, 0.01, 1000, 0.01), sys.argv[1]):
+        print(point.index, flush=True)
 """
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

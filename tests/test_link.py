@@ -93,7 +93,7 @@ def test_what_is_not_there_is_a_link_error_that_names_it(resource: str) -> None:
 
 @pytest.mark.parametrize("resource", ["", "COM3", "127.0.0.1:5025", "TCPIP0::127.0.0.1::port::SOCKET"])
 def test_a_name_that_is_no_resource_is_refused_with_examples(resource: str) -> None:
-    with pytest.raises((ConfigError, LinkError), match="::") as caught:
+    with pytest.raises(ConfigError, match="Write it like TCPIP0::") as caught:
         connect(resource)
     assert "\n" not in str(caught.value)
 
@@ -164,9 +164,8 @@ def test_a_line_without_an_end_is_given_up(peer: Peer, opened: Link, monkeypatch
 
 def test_a_peer_that_does_not_read_does_not_block_for_ever(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Link.__init__, "__kwdefaults__", {**Link.__init__.__kwdefaults__, "open_timeout_s": 0.2})
-    with contextlib.closing(peer.open()) as opened, pytest.raises(LinkError):
-        for _ in range(100):
-            opened.write("x" * 1_000_000)
+    with contextlib.closing(peer.open()) as opened, pytest.raises(LinkError, match="takes no more data"):
+        opened.write("x" * 20_000_000)
 
 
 def test_any_byte_can_be_received(peer: Peer, opened: Link) -> None:
@@ -280,7 +279,7 @@ def test_an_emulated_port_that_is_taken_cannot_be_opened_twice() -> None:
         with pytest.raises(LinkError, match="cannot currently access"):
             Link(served.resource, backend=served.backend)
         served.close()
-        with pytest.raises(LinkError, match="not present|NFOUND"):
+        with pytest.raises(LinkError, match="NFOUND"):
             Link(served.resource, backend=served.backend)
 
 

@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -22,6 +20,7 @@ import eis
 from eis import archive
 from eis.errors import ReadError
 from eis.readers import read_all
+from eis.spectrum import Spectrum
 
 ROOT = Path(__file__).parents[1]
 DATASETS = ROOT / "datasets" if (ROOT / "datasets").is_dir() else Path(eis.__file__).parent / "datasets"
@@ -125,12 +124,16 @@ MUTATIONS: tuple[Callable[[bytearray, random.Random], None], ...] = (
 def outcome(raw: bytes, path: Path) -> str:
     """Read one spoiled file; anything but a ReadError or sound spectra is raised or asserted."""
     path.write_bytes(raw)
+    refused: ReadError | None = None
+    spectra: list[Spectrum] = []
     try:
         spectra = read_all(path)
     except ReadError as error:
-        assert path.name in str(error)
-        assert error.line is None or error.line >= 1
-        assert len(str(error)) < 1500
+        refused = error
+    if refused is not None:
+        assert path.name in str(refused)
+        assert refused.line is None or refused.line >= 1
+        assert len(str(refused)) < 1500
         return "ReadError"
     assert spectra
     for spectrum in spectra:
@@ -166,16 +169,8 @@ def test_a_spoiled_file_is_an_error_of_ours_or_sound_numbers(name, tmp_path) -> 
 
 def test_a_spoiled_netcdf_is_an_error_of_ours_or_sound_numbers(tmp_path) -> None:
     path = archive.write(read_all(DATASETS / "symmetric_cell.csv")[0], tmp_path / "cell.nc")
-    done = subprocess.run(  # in a process of its own: the C library might not survive
-        [sys.executable, __file__, str(path), "200", "7"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(eis.__file__).parents[1])},
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert sum(json.loads(done.stdout).values()) == 200
+    found = fuzz(path, 40, 7, tmp_path)  # few, for a file that lost its seal is tried in another process
+    assert found["ReadError"] > 35
 
 
 if __name__ == "__main__":

@@ -136,8 +136,8 @@ def test_a_netcdf_file_that_declares_too_much_is_refused_before_it_is_read(tmp_p
     with netCDF4.Dataset(tmp_path / "bomb.nc", "w") as dataset:
         dataset.setncattr("eis_schema", archive.SCHEMA)
         dataset.createDimension("frequency", 500_000_000)
-        for name in ("frequency", "z_real", "z_imag", "quality"):
-            dataset.createVariable(name, "f8", ("frequency",), chunksizes=(1000,), fill_value=False)
+        for name, kind in {"frequency": "f8", "z_real": "f8", "z_imag": "f8", "quality": "i8"}.items():
+            dataset.createVariable(name, kind, ("frequency",), chunksizes=(1000,), fill_value=False)
     assert (tmp_path / "bomb.nc").stat().st_size < 100_000
     assert "declares 500000000 points" in str(fault(tmp_path / "bomb.nc"))
 
@@ -431,6 +431,12 @@ def test_gamry_rows_may_be_split_by_spaces_and_counts_are_checked(write) -> None
     assert spectrum.metadata["warnings"] == ["The header says 9 points; there are 2."]
 
 
+def test_gamry_points_that_were_removed_are_missed(write) -> None:
+    lines = text_of("symmetric_cell.DTA").split("\n")
+    del lines[-5]
+    assert "not consecutive" in read(write("\n".join(lines), "edited.DTA")).metadata["warnings"][0]
+
+
 def test_gamry_units_are_read(write) -> None:
     rows = "\t0\t1\t10\t-1\t...\n"
     assert read(write(GAMRY_CURVE.format(n=1, hz="kHz") + rows, "khz.DTA")).frequency_hz[0] == 1000
@@ -605,10 +611,10 @@ def test_our_files_remember_their_origin(tmp_path) -> None:
     ("old", "new", "line"),
     [
         ("eis.spectrum/1", "eis.spectrum/99", 1),
-        ("# title:", "# title", 3),
-        ('"symmetric_cell"', "[" * 100_000, 3),
-        ("frequency_hz,", "f,", 8),
-        (",0,1.4000", ",x,1.4000", 9),
+        ("# title:", "# title", 4),
+        ('"symmetric_cell"', "[" * 100_000, 4),
+        ("frequency_hz,", "f,", 9),
+        (",0,1.4000", ",x,1.4000", 10),
     ],
 )
 def test_our_csv_is_checked(write, old, new, line) -> None:
@@ -620,6 +626,11 @@ def test_our_csv_is_checked(write, old, new, line) -> None:
 def test_our_csv_that_was_cut_at_a_line_says_so(write) -> None:
     spectrum = read(write("".join(text_of("symmetric_cell.csv").splitlines(keepends=True)[:40])))
     assert "The header says 71 points" in spectrum.metadata["warnings"][0]
+
+
+def test_our_csv_that_was_edited_says_so(write) -> None:
+    spectrum = read(write(text_of("symmetric_cell.csv").replace("\n1000.0,", "\n1001.0,")))
+    assert "edited or damaged" in spectrum.metadata["warnings"][0]
 
 
 def test_reading_loads_nothing_heavy() -> None:

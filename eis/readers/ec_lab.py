@@ -12,7 +12,7 @@ from eis.readers.source import Notes, Source
 from eis.readers.sweeps import polar, rectangular, spectra
 from eis.spectrum import ComplexArray, RealArray, Spectrum
 
-NAME = "BioLogic EC-Lab text"
+NAME: str = "BioLogic EC-Lab text"
 SUFFIXES: tuple[str, ...] = (".mpt", ".txt")
 
 _FIRST_LINES = ("EC-Lab ASCII FILE", "BT-Lab ASCII FILE")

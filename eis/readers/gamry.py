@@ -14,7 +14,7 @@ from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular, spectra
 from eis.spectrum import IntArray, Quality, RealArray, Spectrum
 
-NAME = "Gamry DTA"
+NAME: str = "Gamry DTA"
 SUFFIXES: tuple[str, ...] = (".dta", ".txt")
 
 _CURVE = re.compile(r"ZCURVE\d*\tTABLE(?:\t\s*(\d{1,9})?.*)?\s*")
@@ -112,6 +112,10 @@ def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list
         )
     if stated is not None and stated != len(grid.rows):
         notes.warnings.append(f"The header says {stated} points; there are {len(grid.rows)}.")
+    if "Pt" in names and (point := grid.optional(names.index("Pt"))) is not None and (np.diff(point) != 1).any():
+        notes.warnings.append(
+            "The point numbers (Pt) are not consecutive: points were removed or the file was edited."
+        )
     quality = _quality(grid, names, notes)
     z = rectangular(real, imaginary)
     return spectra(source, notes, NAME, frequency, z, grid.lines, columns=columns, quality=quality)

@@ -15,7 +15,7 @@ from eis.readers.source import Source
 from eis.readers.sweeps import rectangular
 from eis.spectrum import EXCLUDING, RealArray, Spectrum
 
-NAME = "interfacial-eis netCDF or CSV"
+NAME: str = "interfacial-eis netCDF or CSV"
 SUFFIXES: tuple[str, ...] = (".nc", ".csv")
 
 _COMMENT = re.compile(r'#\s*(?:([A-Za-z][\w.-]*)|("(?:[^"\\]|\\.)*"))\s*:\s*(.*)')
@@ -101,6 +101,11 @@ def _from_csv(source: Source) -> Spectrum:
             *_sentences(metadata.get("warnings")),
             f"The header says {str(stated['eis_points'])[:20]} points; there are {len(grid.rows)}.",
         ]
+    elif stated.get("eis_rows_sha256") not in (None, archive.rows_sha256([line for line in lines[at:] if line])):
+        metadata["warnings"] = [
+            *_sentences(metadata.get("warnings")),
+            "The rows are not those that were written (their checksum differs): they were edited or damaged.",
+        ]
     frequency, real, imaginary, quality, *rest = (_floats(grid, column) for column in range(len(names)))
     flags, z = quality.astype(np.int64), rectangular(real, imaginary)
     used = (flags & int(EXCLUDING)) == 0
@@ -108,8 +113,8 @@ def _from_csv(source: Source) -> Spectrum:
     if wrong.size:
         row = int(wrong[0])
         raise source.fail(
-            f"Expected a frequency above 0 Hz and, unless flagged, a finite impedance, found {frequency[row]:g} Hz "
-            f"and {z[row]:g} ohm",
+            "Expected a frequency above 0 Hz and, unless flagged, a finite impedance, "
+            f"found {frequency[row]:g} Hz and {z[row]:g} ohm",
             line=grid.lines[row],
             mend="Correct the cells or delete the line.",
         )

@@ -15,7 +15,7 @@ from eis.readers.source import Notes, Source
 from eis.readers.sweeps import MOSTLY_POSITIVE, mostly_positive, polar, rectangular, spectra
 from eis.spectrum import ComplexArray, RealArray, Spectrum
 
-NAME = "table of impedance"
+NAME: str = "table of impedance"
 SUFFIXES: tuple[str, ...] = (".csv", ".txt", ".tsv", ".dat")
 
 _COMMENT = ("#", "%", "//")

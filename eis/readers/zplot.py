@@ -12,7 +12,7 @@ from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular, spectra
 from eis.spectrum import IntArray, Quality, Spectrum
 
-NAME = "ZPlot/ZView"
+NAME: str = "ZPlot/ZView"
 SUFFIXES: tuple[str, ...] = (".z", ".txt")
 
 _FIRST_LINES = ("ZPLOT2 ASCII", '"ZPlotW Data File', "ZPlotW Data File", '"ZView Calculated', "ZView Calculated")

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 from pyvisa import constants, rname
@@ -52,9 +51,7 @@ class Served:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -200,4 +197,4 @@ class InProcessLibrary(VisaLibraryBase):
 
 def library() -> InProcessLibrary:
     """Return the library of this process; ``pyvisa.ResourceManager(library())`` opens what it serves."""
-    return InProcessLibrary(NAME)
+    return InProcessLibrary(NAME)  # pyright: ignore[reportReturnType]  # PyVISA's __new__ is annotated for its base

@@ -6,7 +6,6 @@ import contextlib
 import selectors
 import socket
 import threading
-from types import TracebackType
 from typing import Self
 
 from instruments.emulated.methodscript import EmulatedPotentiostat
@@ -45,9 +44,7 @@ class TcpServer:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._waker.send(b"x")
         self._thread.join()
         for one in (self._waker, self._sleeper, self._listener, self._selector):
@@ -63,7 +60,7 @@ class TcpServer:
                     return
                 if key.fileobj is self._listener:
                     self._accept()
-                elif key.fileobj is self._client:
+                elif self._client is not None and key.fileobj is self._client:
                     self._receive(self._client)
             self._send(self._device.due())
 
