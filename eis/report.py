@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -72,12 +74,13 @@ def _text(one: Assessment) -> str:
     lines = [
         one.spectrum.name,
         f"{judgement.verdict}: {judgement.because}",
-        f"  limit     {judgement.limit_text}",
+        f"  limit     {' '.join(judgement.limit_text.split())}",
     ]
     for finding in judgement.findings:
         lines.append(f"  reading   {READINGS[finding.reading]} ({finding.reading}): {_finding(finding)}")
-    lines += [f"  arc       {arc}" for arc in judgement.arcs]
-    lines += [f"            {reason}" for arc in judgement.arcs for reason in (*arc.evidence, *arc.because)]
+    for arc in judgement.arcs:
+        lines.append(f"  arc       {arc}")
+        lines += [f"            {reason}" for reason in (*arc.evidence, *arc.because)]
     lines += [f"  {label:<9} {fact}" for label, fact in _facts(one)]
     lines.append(f"  data      {validity}")
     lines.append(f"  fit       {str(fit).splitlines()[0]}")
@@ -91,7 +94,7 @@ def _finding(finding: Finding) -> str:
     unit = SHOWN_UNITS[finding.unit]
     return (
         f"{_value(finding)} (k = {finding.k:g}) against {format_si(finding.limit, unit)}; rule {finding.rule}, "
-        f"accepted up to {_accepted(finding)}; P(conform) {_probability(finding)}; "
+        f"acceptance {_accepted(finding)}; P(conform) {_probability(finding)}; "
         f"{finding.verdict}"
     )
 
@@ -103,8 +106,8 @@ def _value(finding: Finding) -> str:
 def _accepted(finding: Finding) -> str:
     """Return the acceptance limit, or why no value at all would be accepted with this uncertainty."""
     if finding.acceptance_limit <= 0:
-        return "nothing (U exceeds the limit)"
-    return format_si(finding.acceptance_limit, SHOWN_UNITS[finding.unit])
+        return "of nothing: the guard band exceeds the limit"
+    return f"up to {format_si(finding.acceptance_limit, SHOWN_UNITS[finding.unit])}"
 
 
 def _probability(finding: Finding) -> str:
@@ -122,11 +125,8 @@ def _facts(one: Assessment) -> list[tuple[str, str]]:
     parts += [f"{cell.temperature_c:g} °C"] if cell.temperature_c is not None else ["temperature not stated"]
     parts += [f"{cell.pressure_mpa:g} MPa"] if cell.pressure_mpa is not None else ["pressure not stated"]
     facts = [("cell", ", ".join(parts))]
-    source = [
-        str(metadata[key])
-        for key in ("format", "instrument", "source", "acquired", "started")
-        if metadata.get(key)
-    ]
+    keys = ("format", "instrument", "source", "acquired", "started")
+    source = [_plainly(metadata[key]) for key in keys if metadata.get(key)]
     if metadata.get("sha256"):
         source.append(f"SHA-256 {str(metadata['sha256'])[:16]}…")
     facts.append(("source", ", ".join(source) or "not stated"))
@@ -138,6 +138,11 @@ def _facts(one: Assessment) -> list[tuple[str, str]]:
         )
         facts.append(("circuit", f"chosen by the data; ΔAICc of the others: {ranked}"))
     return facts
+
+
+def _plainly(value: Any) -> str:
+    """Return metadata as words: a mapping as its names and values."""
+    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def _flagged(spectrum: Spectrum) -> list[str]:
@@ -169,7 +174,8 @@ def _svg(axes: Axes, salt: str) -> Markup:
     if figure is None:
         raise ValueError("these axes belong to no figure")
     out = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "none", "svg.id": salt}):
+    with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "none"}):
         figure.savefig(out, format="svg", bbox_inches="tight", metadata=dict.fromkeys(("Date", "Creator")))
     text = out.getvalue()
-    return Markup(text[text.index("<svg") :])  # noqa: S704 - matplotlib escapes the text it draws
+    text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{salt}-", text[text.index("<svg") :])
+    return Markup(text)  # noqa: S704 - matplotlib escapes the text it draws

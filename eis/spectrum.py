@@ -250,7 +250,7 @@ class Spectrum:
         f, z, flags = f[order], z[order], flags[order]
         bad = (flags & int(EXCLUDING)) != 0
         good = np.flatnonzero(~bad)
-        flags[good[1:][np.diff(f[good]) == 0]] |= int(Quality.DUPLICATE)
+        flags[good[1:][f[good][1:] == f[good][:-1]]] |= int(Quality.DUPLICATE)
         return cls(f, z, flags, {k: v[order] for k, v in table.items()}, metadata or {})
 
     @cached_property

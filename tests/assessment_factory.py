@@ -11,7 +11,7 @@ from eis.results import Arc, Assessment, Finding, Fit, Interface, Judgement, Par
 from eis.spectrum import Cell, ComplexArray, Quality, RealArray, Spectrum
 
 LIMIT_TEXT = (
-    "“3 mΩ/cm² or less” (surface resistance of the negative electrode in contact with the solid electrolyte layer)\n"
+    "“3 mΩ/cm² or less” (surface resistance of the negative electrode on the solid electrolyte layer)\n"
     "unit ambiguous, secondary source"
 )
 CIRCUIT = "L0-R0-p(R1,CPE1)-p(R2,CPE2)"
@@ -187,7 +187,7 @@ def finding(reading: str = "asr", verdict: Verdict = Verdict.FAIL, **changes: An
 def assessment(
     *, name: str = "cell_07.mpt", values: dict[str, float] = VALUES, cell: Cell | None = None, **changes: Any
 ) -> Assessment:
-    """A symmetric cell that fails a limit of 3 mΩ/cm² in every reading; `changes` replace parts of the judgement."""
+    """A symmetric cell that fails 3 mΩ/cm² in every reading; `changes` replace parts of the judgement."""
     cell = cell or Cell(1.131, 0.011, interfaces_in_path=2, kind="symmetric", temperature_c=25.0, pressure_mpa=5.0)
     measured = spectrum(values, name=name)
     judgement: dict[str, Any] = {

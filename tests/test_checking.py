@@ -139,8 +139,15 @@ def test_invalid_data_give_no_verdict_on_the_cell():
 
 @pytest.mark.parametrize(
     ("verdict", "code"),
-    [("PASS", 0), ("FAIL", 1), ("CONDITIONAL_PASS", 3), ("CONDITIONAL_FAIL", 3), ("NOT_RESOLVED", 3)]
-    + [("INDETERMINATE_UNITS", 3), ("INVALID_DATA", 3)],
+    [
+        ("PASS", 0),
+        ("FAIL", 1),
+        ("CONDITIONAL_PASS", 3),
+        ("CONDITIONAL_FAIL", 3),
+        ("NOT_RESOLVED", 3),
+        ("INDETERMINATE_UNITS", 3),
+        ("INVALID_DATA", 3),
+    ],
 )
 def test_only_a_pass_exits_zero(verdict, code):
     assert Verdict(verdict).exit_code == code

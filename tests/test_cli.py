@@ -32,10 +32,10 @@ def eis(*arguments, cwd=None):
 def bad_files(tmp_path):
     """Write one file of each bad kind; return name and the words its error must have."""
     nan = CELL.read_text("latin-1").splitlines()
-    nan[-3] = "\t".join(["nan"] + nan[-3].split("\t")[1:])
+    nan[-3] = "\t".join(["nan", *nan[-3].split("\t")[1:]])
     contents = {
         "empty.mpt": (b"", "empty"),
-        "vendor.xyz": (b"%PDF-1.7 what is this\n1 2 3\n", "No reader recognises"),
+        "vendor.xyz": (b"Potentiostat of another make, version 9\nstart stop step\n", "No reader recognises"),
         "nan.mpt": ("\n".join(nan).encode("latin-1"), "nan"),
         "negative.csv": (b"frequency_hz,z_real_ohm,z_imag_ohm\n10,1,-1\n-1,2,-2\n", "line 3"),
     }
@@ -175,7 +175,8 @@ def test_plots_are_written_where_asked(tmp_path):
 
 
 def test_help_loads_nothing_heavy():
-    code = "import sys; sys.argv = ['eis', '--help']\nfrom eis.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    code = "import sys; sys.argv = ['eis', '--help']\nfrom eis.cli import main\n"
+    code += "try: main()\nfinally: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     loaded = done.stdout.splitlines()[-1].split()
     assert "Usage" in done.stdout

@@ -51,7 +51,7 @@ def test_every_module_can_be_the_first_one_imported():
 @pytest.mark.parametrize("name", ["fitting", "instruments"])
 def test_a_user_s_own_module_of_the_same_name_is_named_in_the_error(tmp_path, name):
     (tmp_path / f"{name}.py").write_text("x = 1\n")
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.path.insert(0, {str(tmp_path)!r}); import eis.pipeline"
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; import eis.pipeline"
     done = run(code, cwd=tmp_path, check=False)
     assert done.returncode != 0
     assert f"'import {name}' finds {tmp_path / (name + '.py')}" in done.stderr

@@ -18,6 +18,9 @@ from eis.spectrum import ComplexArray, RealArray, Spectrum
 NAME: str = "table of impedance"
 SUFFIXES: tuple[str, ...] = (".csv", ".txt", ".tsv", ".dat")
 
+FEWEST_WITHOUT_HEADINGS = 2
+"""Rows below which a table without headings is not taken for a spectrum."""
+
 _COMMENT = ("#", "%", "//")
 _THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(?:,\d{3})+\s*")
 _HOW = "Name the columns in a first line, e.g. frequency_hz,z_real_ohm,z_imag_ohm (or -z_imag_ohm)."
@@ -106,6 +109,10 @@ def _without_headings(source: Source, notes: Notes, first: int, split: Split, wi
     grid = read_grid(source, notes, ("column 1", "column 2", "column 3"), first, len(source.lines), split)
     _refuse_thousands(grid, [0, 1, 2])
     frequency, real, imaginary = (grid.numbers(column) for column in range(3))
+    if frequency.size < FEWEST_WITHOUT_HEADINGS:
+        raise source.fail(
+            f"{frequency.size} rows of three numbers without headings may be anything", line=first + 1, mend=_HOW
+        )
     if not _runs(frequency) and _runs(imaginary) and (imaginary > 0).all():
         raise source.fail(
             "The third column runs like a frequency and the first does not; without headings they are taken as "
