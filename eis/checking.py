@@ -229,7 +229,8 @@ def _less_noise(arc: Interface, spec: Spec) -> list[str]:
     """Say how much better an unresolved arc must be known to decide about the limit."""
     target = spec.limit.value * (arc.interfaces_in_path or 1) / arc.area_cm2  # the arc at the limit, read as ASR
     u = arc.u_arc_resistance_ohm
-    if not math.isfinite(u) or spec.k * u <= target:
+    plainly_above = arc.arc_resistance_ohm - spec.k * u > 10 * target  # then noise is not what is in the way
+    if not math.isfinite(u) or spec.k * u <= target or plainly_above:
         return []
     return [
         f"{arc.name}: know the arc to {format_si(target / spec.k, 'Ω')} instead of {format_si(u, 'Ω')} "
