@@ -27,6 +27,8 @@ $(VENV)/bin-made:
 $(VENV)/installed: $(VENV)/bin-made pyproject.toml
 	@echo "installing interfacial-eis and what it needs into $(VENV) (a minute or two, once)"
 	$(PIP) --editable .
+	@echo "compiling the fitting engine (some ten seconds, once)"
+	@$(BIN)/python -m fitting.compiled
 	@touch $@
 
 $(VENV)/tests-installed: $(VENV)/installed

@@ -11,19 +11,19 @@ from itertools import islice
 from typing import overload
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from eis.results import Fit
 from eis.spectrum import RealArray, Spectrum
 from fitting.circuit import Circuit, parse
+from fitting.descent import walker
 from fitting.problem import Problem, Values, Weight, by_name, lay_out
 from fitting.starts import starts
-from fitting.uncertainty import AGREE, End, at_limit, record
+from fitting.uncertainty import AGREE, RETRY, End, at_limit, record
 
+CAREFUL = (None, 10.0, 1000.0)
+"""Dampings of the walks from a start that is wholly given: the lowest end near it is wanted."""
 RESTARTS = 12
 """Most starts that are tried."""
-CORRELATED = 0.35
-"""Correlation of neighbouring residuals above which a fit has missed a shape in the data."""
 NOTHING = 1e-28
 """A χ² that is rounding alone."""
 
@@ -103,8 +103,13 @@ def fit(
         ]
     given = by_name(parsed, start)
     problem = lay_out(parsed, spectrum, weight, given, bounds or {}, fix or {})
-    only_one = all(name in given for name, free in zip(parsed.names, problem.free, strict=True) if free)
-    ends = _search(problem, _candidates(problem, given, only_one, seed))
+    if all(name in given for name, free in zip(parsed.names, problem.free, strict=True) if free):
+        t = problem.walked(problem.values)
+        ends = [walker(problem, damping=damping)(t) for damping in CAREFUL]
+        if not _is_settled(problem, ends):
+            ends.append(walker(problem, compiled=False)(t))
+    else:
+        ends = _search(problem, _candidates(problem, given, seed))
     best = min(ends, key=lambda end: end.chi2)
     values = problem.natural(best.t)
     if start is None and not bounds and not fix:
@@ -112,32 +117,21 @@ def fit(
     return record(problem, values, best, ends, weight)
 
 
-def _candidates(problem: Problem, given: Mapping[str, float], only_one: bool, seed: int) -> Iterator[RealArray]:
+def _candidates(problem: Problem, given: Mapping[str, float], seed: int) -> Iterator[RealArray]:
     """Yield starts in walked parameters, inside the limits; the given values stay in all of them."""
     frequency = problem.omega / (2 * np.pi)
     names = problem.circuit.names
     held = np.array([name in given for name in names]) | ~problem.free
-    for values in islice(starts(problem.circuit, frequency, problem.z, seed=seed), 1 if only_one else RESTARTS):
+    for values in islice(starts(problem.circuit, frequency, problem.z, seed=seed), RESTARTS):
         yield problem.walked(np.where(held, problem.values, np.clip(values, problem.lower, problem.upper)))
 
 
 def _search(problem: Problem, candidates: Iterator[RealArray]) -> list[End]:
     """Walk down from each start until two ends agree on the best χ²."""
-    low, high = problem.limits
+    walk = walker(problem)
     ends: list[End] = []
     for t in candidates:
-        found = least_squares(
-            problem.residuals,
-            np.clip(t, low + 1e-9, high - 1e-9),
-            jac=problem.jacobian,
-            bounds=(low, high),
-            x_scale="jac",
-            ftol=1e-12,
-            xtol=1e-12,
-            gtol=1e-12,
-            max_nfev=300,
-        )
-        ends.append(End(found.x, 2 * float(found.cost), bool(found.success)))
+        ends.append(walk(t))
         if _is_settled(problem, ends):
             break
     return ends
@@ -147,12 +141,9 @@ def _is_settled(problem: Problem, ends: Sequence[End]) -> bool:
     """Two ends agree on the best χ², nothing has run away, and what they leave over is noise rather than shape."""
     best, *others = sorted(ends, key=lambda end: end.chi2)
     agreed = any(end.chi2 <= best.chi2 * (1 + AGREE) + NOTHING for end in others)
+    limit = RETRY / np.sqrt(problem.z.size)
     degenerate = at_limit(problem, problem.natural(best.t))[problem.walked_by_log].any()
-    return (
-        agreed
-        and not degenerate
-        and (best.chi2 <= NOTHING or _correlation(problem.residuals(best.t)) < CORRELATED)
-    )
+    return agreed and not degenerate and (best.chi2 <= NOTHING or _correlation(problem.residuals(best.t)) < limit)
 
 
 def _correlation(residuals: RealArray) -> float:

@@ -94,7 +94,7 @@ def lay_out(
         As `fitting.cnls.fit` says.
     """
     for name in (*bounds, *fix):
-        _check_name(circuit, name)
+        check_name(circuit, name)
     free = np.array([name not in fix for name in circuit.names])
     if not free.any():
         raise FitError("Every parameter is fixed", mend="Leave at least one parameter free.")
@@ -110,7 +110,8 @@ def lay_out(
     by_log = np.array([parameter.kind != "exponent" for parameter in circuit.parameters])
     first = next(starts(circuit, frequency, z))
     values = np.array([fix.get(name, start.get(name, first[i])) for i, name in enumerate(circuit.names)])
-    lower, upper = _limits(circuit, values, free, start, bounds, _reach(2 * np.pi * frequency, np.abs(z)))
+    ends = reach(2 * np.pi * frequency, np.abs(z).min(), np.abs(z).max())
+    lower, upper = _limits(circuit, values, free, start, bounds, ends)
     values = np.where(free, np.clip(values, lower, upper), values)
     weights = tuple(part[chosen] for part in _weights(spectrum, weight))
     problem = Problem(
@@ -158,16 +159,26 @@ def _choose_points(circuit: Circuit, spectrum: Spectrum) -> tuple[np.ndarray, tu
     return chosen, (note,)
 
 
-def _reach(omega: RealArray, size: RealArray) -> dict[str, tuple[float, float]]:
-    """Return, by unit, the least and the most a scale or a time can be and still show in the data."""
-    slow, fast, small, large = (float(v) for v in (omega.min(), omega.max(), size.min(), size.max()))
+def reach(omega: RealArray, small: RealArray, large: RealArray) -> dict[str, tuple[RealArray, RealArray]]:
+    """Return, by unit, the least and the most a scale or a time can be and still show in the data.
+
+    Parameters
+    ----------
+    omega : ndarray, shape (n,)
+        Angular frequency (rad/s).
+    small, large : ndarray
+        Least and largest |Z| (ohm), one per spectrum.
+    """
+    slow, fast = float(omega.min()), float(omega.max())
+    one = np.ones_like(small)
     return {
         "ohm": (small, large),
-        "s": (1 / fast, 1 / slow),
+        "s": (one / fast, one / slow),
         "F": (1 / (large * fast), 1 / (small * slow)),
         "S s^a": (1 / (large * max(fast, 1.0)), 1 / (small * min(slow, 1.0))),
         "H": (small / fast, large / slow),
         "ohm s^-1/2": (small * slow**0.5, large * fast**0.5),
+        "": (1e-3 * one, 1e3 * one),
     }
 
 
@@ -177,7 +188,7 @@ def _limits(
     free: np.ndarray,
     start: Mapping[str, float],
     bounds: Mapping[str, tuple[float, float]],
-    reach: Mapping[str, tuple[float, float]],
+    ends: Mapping[str, tuple[RealArray, RealArray]],
 ) -> tuple[RealArray, RealArray]:
     """Return lower and upper limits in natural units, each of shape (p,), checked against the starts."""
     lower, upper = np.zeros(values.size), np.full(values.size, math.inf)
@@ -197,7 +208,7 @@ def _limits(
         elif parameter.kind == "exponent":
             low, high = min(EXPONENT_FLOOR, value), parameter.upper
         else:
-            low, high = reach[parameter.unit][0] * SPAN[0], reach[parameter.unit][1] * SPAN[1]
+            low, high = (float(end) * span for end, span in zip(ends[parameter.unit], SPAN, strict=True))
             low, high = min(low, value), max(high, value)
         if free[i] and name in start and not low <= value <= high:
             raise FitError(
@@ -241,7 +252,7 @@ def by_name(circuit: Circuit, start: Values | None) -> dict[str, float]:
         return {}
     if isinstance(start, Mapping):
         for name in start:
-            _check_name(circuit, name)
+            check_name(circuit, name)
         return {name: float(value) for name, value in start.items()}
     if len(start) != len(circuit.names):
         raise FitError(
@@ -252,7 +263,8 @@ def by_name(circuit: Circuit, start: Values | None) -> dict[str, float]:
     return dict(zip(circuit.names, map(float, start), strict=True))
 
 
-def _check_name(circuit: Circuit, name: str) -> None:
+def check_name(circuit: Circuit, name: str) -> None:
+    """Refuse a parameter name the circuit does not have, naming the nearest."""
     if name not in circuit.names:
         near = [known for known in circuit.names if known.startswith(f"{name}_")]
         near += difflib.get_close_matches(name, circuit.names, n=1, cutoff=0.4)

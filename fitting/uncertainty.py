@@ -18,6 +18,8 @@ NEARBY = 2.0
 """Other minima are told about if their χ² is within this factor of the best."""
 VANISHED = 10.0
 """A scale or time within this factor of the end of its reach has run away: the data want no such element."""
+RETRY, SUSPECT = 2.2, 3.2
+"""Correlation of neighbouring residuals, in deviations 1/√n, from which a fit is tried again, or suspect."""
 SINGULAR = 1e-10
 """Singular values below this fraction of the largest count as zero."""
 
@@ -74,7 +76,7 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
     agreeing = sum(end.chi2 <= best.chi2 * (1 + AGREE) + 1e-28 for end in ends)
     if not best.success:
         notes.append("The optimiser stopped at its limit of steps.")
-    if len(ends) > 1 and agreeing < 2:
+    if len(ends) > 3 and agreeing < 2:
         notes.append(f"Only one of {len(ends)} starts reached this minimum.")
     notes += _other_minima(problem, best, ends)
     names = circuit.names

@@ -46,6 +46,7 @@ def demo(
     from eis import pipeline
 
     folder = _fresh(out)
+    _announce_compiling()
     total = len(pipeline.DEMO_RESOURCES) * len(pipeline.DEMO_SWEEP.frequencies_hz)
     with output.progress(total, "points") as advance:
         shown = pipeline.demonstrate(folder, on_point=lambda _: advance())
@@ -165,6 +166,7 @@ def fit(
     chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
     held, limited = values.assignments(fix or [], option="--fix"), values.limits(bounds or [], option="--bounds")
     first = values.numbers(start, option="--start")
+    _announce_compiling()
     fitted = []
 
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
@@ -227,6 +229,7 @@ def check(
 
         parse(circuit)
     done: list[Assessment] = []
+    _announce_compiling()
 
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
         for spectrum in _read(name):
@@ -303,6 +306,14 @@ def main() -> None:
         traceback.print_exc()
         output.complain("this is a bug in eis itself; please report it with the lines above")
         sys.exit(INTERNAL_BUG)
+
+
+def _announce_compiling() -> None:
+    """Say so before the first fit on a machine compiles the engine, which takes some ten seconds."""
+    from fitting.compiled import is_ready
+
+    if not is_ready():
+        output.complain("compiling the fitting engine, once on this machine (some ten seconds)")
 
 
 def _terminate(number: int, frame: Any) -> None:

@@ -1,0 +1,280 @@
+"""Thousands of spectra on one frequency grid, one circuit, one call: values, uncertainties, and which to look at.
+
+Every spectrum is walked down from its start; only those whose end looks wrong (not arrived, run into the end of
+its reach, or residuals that follow a shape) are tried again from other starts, and the best end is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from eis.spectrum import IntArray, RealArray
+from fitting.circuit import Circuit, parse
+from fitting.grid import Grid, given_starts, lay_out_grid
+from fitting.problem import Weight
+from fitting.staircase import guesses, has_tail, proposals
+from fitting.starts import from_lobes
+from fitting.uncertainty import RETRY, SUSPECT, VANISHED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROUNDS = 12
+"""Most starts of one spectrum."""
+LINEAR = 3
+"""Round in which a start comes from the linear ladder, which costs more than several walks."""
+EASY = 3
+"""Arcs and tails up to which one start is enough if its end looks right; each further one asks for four more."""
+AGREEING, STUBBORN = 2, 4
+"""Further starts that must end in the best minimum before an end that looks wrong, or very wrong, is believed."""
+EXCESS = 0.8
+"""χ² over what the noise explains, per deviation of `RETRY` and `SUSPECT`, that looks wrong."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Fits of many spectra.
+
+    Parameters
+    ----------
+    circuit : str
+        The circuit.
+    names, units : tuple of str
+        Parameter names and units, in circuit order.
+    values, u : ndarray, shape (spectra, p)
+        Values and standard uncertainties in natural units; `u` is 0 for fixed parameters, and NaN where there is
+        none (at a limit, or the data do not determine it).
+    chi2, reduced_chi2 : ndarray, shape (spectra,)
+        Weighted sum of squares, and per degree of freedom.
+    converged : ndarray of bool, shape (spectra,)
+        Whether the search arrived.
+    suspicious : ndarray of bool, shape (spectra,)
+        Whether something still looks wrong after all starts: the circuit may not be the data's own.
+    n_starts, n_evaluations : ndarray of int, shape (spectra,)
+        How many starts were tried, and evaluations of the circuit in all.
+    """
+
+    circuit: str
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    values: RealArray
+    u: RealArray
+    chi2: RealArray
+    reduced_chi2: RealArray
+    converged: NDArray[np.bool_]
+    suspicious: NDArray[np.bool_]
+    n_starts: IntArray
+    n_evaluations: IntArray
+
+    def __len__(self) -> int:
+        return int(self.chi2.size)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per spectrum: each parameter and its ``u_``, χ² and flags."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {}
+        for i, name in enumerate(self.names):
+            columns[name], columns[f"u_{name}"] = self.values[:, i], self.u[:, i]
+        for name in ("chi2", "reduced_chi2", "converged", "suspicious", "n_starts", "n_evaluations"):
+            columns[name] = getattr(self, name)
+        return pd.DataFrame(columns)
+
+    def __repr__(self) -> str:
+        odd = int(self.suspicious.sum())
+        return (
+            f"<Batch {self.circuit}: {len(self)} spectra, {int(self.converged.sum())} converged, {odd} suspicious>"
+        )
+
+
+def fit_many(
+    circuit: str | Circuit,
+    frequency_hz: ArrayLike,
+    z_ohm: ArrayLike,
+    *,
+    start: ArrayLike | None = None,
+    weight: Weight = "modulus",
+    u_z_ohm: ArrayLike | None = None,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    fix: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> Batch:
+    """Fit one circuit to many spectra on a common frequency grid.
+
+    Parameters
+    ----------
+    circuit : str or Circuit
+        As in `fitting.fit`.
+    frequency_hz : array_like, shape (n,)
+        Frequency (Hz), falling.
+    z_ohm : array_like of complex, shape (spectra, n)
+        Impedance (ohm); a point that is NaN is left out of its spectrum.
+    start : array_like, shape (p,) or (spectra, p), optional
+        First start, in circuit order and natural units; without it the data give one.
+    weight : {"modulus", "unit", "proportional", "variance"}
+        As in `fitting.fit`; "variance" needs `u_z_ohm`, shape (n,) or (spectra, n), in ohm.
+    bounds, fix : mapping, optional
+        Limits and fixed values by parameter name, the same for all spectra.
+    seed : int
+        Seed of the further starts.
+
+    Returns
+    -------
+    Batch
+        Equal arcs are put in order of rising time constant unless `bounds` or `fix` tell them apart.
+
+    Raises
+    ------
+    FitError
+        If the arrays do not fit together, there are too few points, or a name, limit or start is wrong.
+    """
+    parsed = parse(circuit) if isinstance(circuit, str) else circuit
+    work = lay_out_grid(parsed, frequency_hz, z_ohm, weight, u_z_ohm, bounds or {}, fix or {})
+    first = given_starts(parsed, start, work) if start is not None else None
+    best = _descend_all(work, first, seed)
+    if not bounds and not fix:
+        _order_arcs(parsed, best["values"], best["u"])
+    batch = _batch(work, best, weight)
+    _keep_limits(batch, bounds or {})
+    return batch
+
+
+def _descend_all(work: Grid, first: RealArray | None, seed: int) -> dict[str, Any]:
+    """Walk all spectra down, then those that look wrong again from other starts; keep the best end of each."""
+    spectra = work.z.shape[0]
+    taus = proposals(work.circuit, work.frequency, ROUNDS, seed=seed)
+    rng = np.random.default_rng(seed)
+    everything = np.arange(spectra)
+    start = guesses(work.circuit, work.frequency, work.z, taus[0]) if first is None else first
+    best = _descend(work, everything, start)
+    best["n_starts"] = np.ones(spectra, dtype=np.int64)
+    components = len(work.circuit.arcs) + has_tail(work.circuit)
+    compulsory = 1 + 4 * max(0, components - EASY)  # the more arcs, the more minima that look right
+    wrong = _looks_wrong(work, best, everything) | (compulsory > 1)
+    bad = _looks_wrong(work, best, everything, deviations=SUSPECT)
+    agreed = np.zeros(spectra, dtype=np.int64)
+    for round_ in range(1, ROUNDS):
+        again = np.flatnonzero(wrong & (agreed < np.where(bad, STUBBORN, AGREEING)))
+        if not again.size:
+            break
+        if round_ == LINEAR and work.circuit.arcs:
+            start = np.array([from_lobes(work.circuit, work.frequency, z) for z in work.z[again]])
+        else:
+            start = guesses(work.circuit, work.frequency, work.z[again], taus[round_ - 1])
+            start = np.where(work.is_log, start * np.exp(rng.normal(0, 0.5, start.shape)), start)
+        found = _descend(work, again, start)
+        best["n_starts"][again] += 1
+        best["n_evaluations"][again] += found["n_evaluations"]
+        same = np.abs(found["chi2"] - best["chi2"][again]) <= 1e-4 * best["chi2"][again]
+        better = found["chi2"] < best["chi2"][again] * (1 - 1e-4)
+        agreed[again] = np.where(better, 0, agreed[again] + same)
+        for name in ("values", "u", "chi2", "state", "correlation"):
+            best[name][again[better]] = found[name][better]
+        ends = {name: best[name][again] for name in ("values", "chi2", "state", "correlation")}
+        wrong[again] = _looks_wrong(work, ends, again) | (round_ + 1 < compulsory)
+        bad[again] = _looks_wrong(work, ends, again, deviations=SUSPECT)
+    best["suspicious"] = bad
+    return best
+
+
+def _descend(work: Grid, chosen: IntArray, start: RealArray) -> dict[str, Any]:
+    """Walk the chosen spectra down from `start`, shape (chosen, p)."""
+    from fitting.engine import USUAL_DAMPING, descend
+
+    count, p = chosen.size, work.is_log.size
+    start = np.where(np.isnan(work.fixed), start, work.fixed)
+    values, u, chi2 = np.empty((count, p)), np.empty((count, p)), np.empty(count)
+    state, steps, correlation = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
+    descend(
+        work.tape.opcode,
+        work.tape.first,
+        work.tape.child_start,
+        work.tape.child_count,
+        work.tape.children,
+        2 * np.pi * work.frequency,
+        np.ascontiguousarray(work.z.real[chosen]),
+        np.ascontiguousarray(work.z.imag[chosen]),
+        np.ascontiguousarray(work.weight_r[chosen]),
+        np.ascontiguousarray(work.weight_i[chosen]),
+        work.is_log,
+        work.free,
+        np.ascontiguousarray(start),
+        np.ascontiguousarray(work.low[chosen]),
+        np.ascontiguousarray(work.high[chosen]),
+        USUAL_DAMPING,
+        values,
+        u,
+        chi2,
+        state,
+        steps,
+        correlation,
+    )
+    return {
+        "values": values, "u": u, "chi2": chi2, "state": state, "n_evaluations": steps, "correlation": correlation,
+    }  # fmt: skip
+
+
+def _looks_wrong(
+    work: Grid, ends: Mapping[str, Any], chosen: IntArray, *, deviations: float = RETRY
+) -> NDArray[np.bool_]:
+    """Tell which ends did not arrive, ran away, or left a shape in the residuals."""
+    values = np.where(work.is_log, np.log(np.maximum(ends["values"], 1e-300)), ends["values"])
+    edge = np.log(VANISHED)
+    away = (values < work.low[chosen] + edge) | (values > work.high[chosen] - edge)
+    away = np.where(work.is_log, away, values <= work.low[chosen]) & ~work.own_limits & np.isnan(work.fixed)
+    follows = ends["correlation"] > deviations / np.sqrt(work.frequency.size)
+    excess = ends["chi2"] > deviations * EXCESS * work.expected[chosen]
+    shape = (follows | excess) & (ends["chi2"] > work.nothing[chosen])
+    return np.asarray((ends["state"] != 1) | shape | away.any(axis=1))
+
+
+def _keep_limits(batch: Batch, bounds: Mapping[str, tuple[float, float]]) -> None:
+    """Undo, in place, what taking logarithms did to values that rest on a limit."""
+    for name, (low, high) in bounds.items():
+        column = batch.values[:, batch.names.index(name)]
+        np.clip(column, low, high, out=column)
+
+
+def _order_arcs(circuit: Circuit, values: RealArray, u: RealArray) -> None:
+    """Put equal arcs in order of rising time constant, in place."""
+    place = {name: i for i, name in enumerate(circuit.names)}
+    for group in circuit.exchangeable:
+        columns = np.array([[place[name] for name in names] for names in group])  # (arcs, parameters of an arc)
+        inside = values[:, columns]
+        if group[0][0].startswith("Zarc"):
+            log_tau = np.log(inside[:, :, 1])
+        else:
+            exponent = inside[:, :, 2] if columns.shape[1] > 2 else 1.0
+            log_tau = np.log(inside[:, :, 0] * inside[:, :, 1]) / exponent
+        order = np.argsort(log_tau, axis=1, kind="stable")
+        moved = np.flatnonzero((order != np.arange(columns.shape[0])).any(axis=1))
+        for array in (values, u):
+            block = array[moved][:, columns]
+            array[moved[:, None, None], columns] = np.take_along_axis(block, order[moved][:, :, None], axis=1)
+
+
+def _batch(work: Grid, best: Mapping[str, Any], weight: Weight) -> Batch:
+    """Bring the uncertainties to natural units and gather everything."""
+    points = (work.weight_r > 0).sum(axis=1)
+    reduced = best["chi2"] / np.maximum(2 * points - work.free.size, 1)
+    scale = np.ones_like(reduced) if weight == "variance" else np.sqrt(reduced)
+    u = best["u"] * scale[:, None] * np.where(work.is_log, best["values"], 1.0)
+    u[:, ~np.isnan(work.fixed)] = 0.0
+    return Batch(
+        circuit=str(work.circuit),
+        names=work.circuit.names,
+        units=tuple(parameter.unit for parameter in work.circuit.parameters),
+        values=best["values"],
+        u=u,
+        chi2=best["chi2"],
+        reduced_chi2=reduced,
+        converged=best["state"] == 1,
+        suspicious=best["suspicious"],
+        n_starts=best["n_starts"],
+        n_evaluations=best["n_evaluations"],
+    )

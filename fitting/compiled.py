@@ -1,0 +1,55 @@
+"""The compiled machine on disk: it is compiled once per machine, and dropped when its source has changed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sys
+from pathlib import Path
+
+SOURCES = ("engine.py", "tape.py")
+STAMP = "machine.sha256"
+
+
+def is_ready() -> bool:
+    """Tell, without importing numba, whether the machine was compiled beside its source or is in use already."""
+    folder = Path(__file__).with_name("__pycache__")
+    stamp = folder / STAMP
+    compiled = any(folder.glob("engine.descend-*.nbi"))
+    return "fitting.engine" in sys.modules or (compiled and stamp.is_file() and stamp.read_text() == _hash())
+
+
+def prepare() -> None:
+    """Compile the machine, or read it from the disk, by fitting one small spectrum."""
+    import numpy as np
+
+    from fitting.bulk import fit_many
+
+    frequency = np.geomspace(1e4, 1.0, 12)
+    fit_many("R0-p(R1,C1)", frequency, 1 + 1 / (1 + 2j * np.pi * frequency * 1e-3))
+
+
+def drop_stale(folder: Path) -> None:
+    """Remove what was compiled in `folder` from other source.
+
+    numba looks at the date and size of one file alone; a change in the other, or an upgrade whose files bear the
+    date of a reproducible build, would go unseen.
+    """
+    stamp, now = folder / STAMP, _hash()
+    with contextlib.suppress(OSError):  # a folder we may not write to holds nothing of ours
+        if stamp.is_file() and stamp.read_text() == now:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in SOURCES:
+            for old in folder.glob(f"{source.removesuffix('.py')}.*.nb[ic]"):
+                old.unlink(missing_ok=True)
+        stamp.write_text(now)
+
+
+def _hash() -> str:
+    here = Path(__file__).parent
+    return hashlib.sha256(b"".join((here / source).read_bytes() for source in SOURCES)).hexdigest()
+
+
+if __name__ == "__main__":
+    prepare()
