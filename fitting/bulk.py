@@ -193,6 +193,8 @@ def _descend(work: Grid, chosen: IntArray, start: RealArray) -> dict[str, Any]:
     descend(
         work.tape.opcode,
         work.tape.first,
+        work.tape.second,
+        work.tape.direct,
         work.tape.child_start,
         work.tape.child_count,
         work.tape.children,

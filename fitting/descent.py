@@ -44,6 +44,8 @@ def _by_machine(problem: Problem, tape: Tape, wish: float | None) -> Walk:
         descend(
             tape.opcode,
             tape.first,
+            tape.second,
+            tape.direct,
             tape.child_start,
             tape.child_count,
             tape.children,

@@ -115,7 +115,7 @@ def _natural(walked, is_log, free, values):  # type: ignore[no-untyped-def]
 
 @machine_code(nogil=True)
 def descend(  # type: ignore[no-untyped-def]
-    opcode, first, child_start, child_count, children,
+    opcode, first, second, direct, child_start, child_count, children,
     omega, data_r, data_i, weight_r, weight_i,
     is_log, free, start, low, high, first_damping,
     out_values, out_u, out_chi2, out_state, out_steps, out_correlation,
@@ -124,7 +124,7 @@ def descend(  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    opcode, first, child_start, child_count, children
+    opcode, first, second, direct, child_start, child_count, children
         The tape.
     omega : ndarray, shape (n,)
         Angular frequency (rad/s).
@@ -166,10 +166,11 @@ def descend(  # type: ignore[no-untyped-def]
             low_t[a], high_t[a] = low[s, at], high[s, at]
             t[a] = min(max(np.log(start[s, at]) if is_log[at] else start[s, at], low_t[a]), high_t[a])
         _natural(t, is_log, free, values)
-        _forward(opcode, first, child_start, child_count, children, omega, log_omega, values, zr, zi)
+        _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi)
         _backward(
-            opcode, first, child_start, child_count, children, omega, log_omega, values, zr, zi, ar, ai, jr, ji
-        )
+            opcode, first, second, direct, child_start, child_count, children, omega, log_omega, values, zr, zi,
+            ar, ai, jr, ji,
+        )  # fmt: skip
         chi2 = _normal_equations(
             zr[nodes - 1], zi[nodes - 1], data_r[s], data_i[s], weight_r[s], weight_i[s], jr, ji, free, rows,
             residual, matrix, gradient,
@@ -222,10 +223,11 @@ def descend(  # type: ignore[no-untyped-def]
                     break
                 continue
             _natural(trial, is_log, free, values)
-            _forward(opcode, first, child_start, child_count, children, omega, log_omega, values, zr, zi)
+            _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi)
             _backward(
-                opcode, first, child_start, child_count, children, omega, log_omega, values, zr, zi, ar, ai, jr, ji
-            )
+                opcode, first, second, direct, child_start, child_count, children, omega, log_omega, values,
+                zr, zi, ar, ai, jr, ji,
+            )  # fmt: skip
             trial_chi2 = _normal_equations(
                 zr[nodes - 1], zi[nodes - 1], data_r[s], data_i[s], weight_r[s], weight_i[s], jr, ji, free, rows,
                 residual, trial_matrix, trial_gradient,
@@ -252,7 +254,7 @@ def descend(  # type: ignore[no-untyped-def]
                     state = 1 if expected <= 1e-6 * chi2 else 0
                     break
         _natural(t, is_log, free, values)
-        _forward(opcode, first, child_start, child_count, children, omega, log_omega, values, zr, zi)
+        _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi)
         out_chi2[s], out_state[s], out_steps[s] = chi2, state, steps
         for a in range(k):
             moving[a] = low_t[a] < t[a] < high_t[a]

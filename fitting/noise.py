@@ -17,7 +17,7 @@ KEPT_MEAN = (1 - (1 - KEPT) * (1 - math.log(1 - KEPT))) / KEPT
 
 
 def relative_noise(z_ohm: ComplexArray) -> RealArray:
-    r"""Estimate the noise of each part as a fraction of \|Z\|, from the sixth differences of ln Z.
+    r"""Estimate the noise of each part as a fraction of \|Z\|, from its sixth differences.
 
     An arc sampled at ten points a decade leaves some 1e-4 in them; a coarser grid leaves more, and the estimate is
     then an upper bound. The largest quarter is left out, so that a few outliers do not matter.
@@ -35,8 +35,12 @@ def relative_noise(z_ohm: ComplexArray) -> RealArray:
     n = z_ohm.shape[1]
     if n < SIXTH.size + 3:
         return np.full(z_ohm.shape[0], math.inf)
-    log_z = np.log(np.abs(z_ohm)) + 1j * np.unwrap(np.angle(z_ohm), axis=1)
-    windows = np.lib.stride_tricks.sliding_window_view(log_z, SIXTH.size, axis=1)
-    left = np.asarray(windows @ SIXTH)
-    squares = np.sort(left.real**2 + left.imag**2, axis=1)[:, : math.ceil(KEPT * left.shape[1])]
-    return np.asarray(np.sqrt(squares.mean(axis=1) / (2 * KEPT_MEAN)))
+    last = n - SIXTH.size + 1
+    left = np.zeros((z_ohm.shape[0], last), dtype=np.complex128)
+    for k, weight in enumerate(SIXTH):
+        left += weight * z_ohm[:, k : k + last]
+    middle = z_ohm[:, 3 : 3 + last]
+    squares = (left.real**2 + left.imag**2) / (middle.real**2 + middle.imag**2)
+    kept = math.ceil(KEPT * last)
+    smallest = np.partition(squares, kept - 1, axis=1)[:, :kept]
+    return np.asarray(np.sqrt(smallest.mean(axis=1) / (2 * KEPT_MEAN)))

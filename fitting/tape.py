@@ -19,13 +19,15 @@ from numba import types
 from numba.extending import intrinsic
 
 from eis.spectrum import IntArray
-from fitting.circuit import Circuit, Leaf, Node, Series
+from fitting.circuit import Circuit, Leaf, Node, Parallel, Series
 
 SERIES, PARALLEL = -1, -2
 OPCODES = {
     letter: code for code, letter in enumerate(("R", "C", "L", "CPE", "W", "Wo", "Ws", "Zarc", "G", "TLMQ"))
 }
 R, C, L, CPE, W, WO, WS, ZARC, G, TLMQ = range(len(OPCODES))
+RQ, RC = 100, 101
+"""A resistor beside one CPE or one capacitor: the commonest arcs, taken as one node."""
 
 EXACT = {"contract"}
 """Fast-math flags of functions whose order of operations must stay."""
@@ -38,17 +40,26 @@ MAGIC = 6755399441055744.0  # 1.5 · 2^52: adding it leaves the rounded integer 
 
 
 def machine_code(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function with numba and keep the result on disk."""
-    decorate: Any = numba.njit(cache=True, **options)
+    """Compile a function with numba and keep the result on disk.
+
+    Division by zero gives infinity as in NumPy: a check in a loop would keep it from becoming vector instructions.
+    """
+    decorate: Any = numba.njit(cache=True, error_model="numpy", **options)
     return decorate  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """A circuit as arrays: opcode, first parameter and children of each node; children come before parents."""
+    """A circuit as arrays, one entry per node, children before parents.
+
+    `first` is a node's first parameter, `second` that of the CPE or capacitor of an arc taken as one node;
+    `direct` tells whether a node is in series with everything else, so that ∂Z/∂Z_node is 1.
+    """
 
     opcode: IntArray
     first: IntArray
+    second: IntArray
+    direct: IntArray
     child_start: IntArray
     child_count: IntArray
     children: IntArray
@@ -58,31 +69,39 @@ def tape_of(circuit: Circuit) -> Tape | None:
     """Return the tape of a circuit, or None if it holds an element the machine does not know."""
     if any(leaf.letter not in OPCODES for leaf in circuit.leaves):
         return None
-    opcode: list[int] = []
-    first: list[int] = []
-    spans: list[tuple[int, int]] = []
+    place = {name: i for i, name in enumerate(circuit.names)}
+    rows: list[tuple[int, int, int, int, int, int]] = []
     children: list[int] = []
-    place = 0
 
-    def add(node: Node) -> int:
-        nonlocal place
+    def add(node: Node, direct: bool) -> int:
+        arc = _simple_arc(node)
         if isinstance(node, Leaf):
-            opcode.append(OPCODES[node.letter])
-            first.append(place)
-            spans.append((0, 0))
-            place += len(node.element.parameters)
-            return len(opcode) - 1
-        inner = [add(child) for child in node.children]
-        opcode.append(SERIES if isinstance(node, Series) else PARALLEL)
-        first.append(-1)
-        spans.append((len(children), len(inner)))
-        children.extend(inner)
-        return len(opcode) - 1
+            rows.append((OPCODES[node.letter], place[node.parameter_names[0]], -1, direct, 0, 0))
+        elif arc is not None:
+            resistor, store = arc
+            code = RQ if store.letter == "CPE" else RC
+            rows.append((code, place[resistor.name], place[store.parameter_names[0]], direct, 0, 0))
+        else:
+            series = isinstance(node, Series)
+            inner = [add(child, direct and series) for child in node.children]
+            rows.append((SERIES if series else PARALLEL, -1, -1, direct, len(children), len(inner)))
+            children.extend(inner)
+        return len(rows) - 1
 
-    add(circuit.root)
-    starts, counts = zip(*spans, strict=True)
-    arrays = (np.array(part, dtype=np.int64) for part in (opcode, first, starts, counts, children))
-    return Tape(*arrays)
+    add(circuit.root, True)
+    columns = np.array(rows, dtype=np.int64).T
+    return Tape(*(np.ascontiguousarray(column) for column in columns), np.array(children, dtype=np.int64))
+
+
+def _simple_arc(node: Node) -> tuple[Leaf, Leaf] | None:
+    """Return resistor and CPE or capacitor of a node that is just these two in parallel."""
+    if not isinstance(node, Parallel) or len(node.children) != 2:
+        return None
+    one, other = node.children
+    if not (isinstance(one, Leaf) and isinstance(other, Leaf)):
+        return None
+    resistor, store = (one, other) if one.letter == "R" else (other, one)
+    return (resistor, store) if resistor.letter == "R" and store.letter in ("CPE", "C") else None
 
 
 @intrinsic  # type: ignore[untyped-decorator,unused-ignore]
@@ -129,7 +148,7 @@ def exponential(x: float) -> float:
 
 
 @machine_code(fastmath=FAST)
-def _forward(opcode, first, child_start, child_count, children, omega, log_omega, values, zr, zi):  # type: ignore[no-untyped-def]
+def _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi):  # type: ignore[no-untyped-def]
     """Fill the impedance of every node, shapes (nodes, n); the last node is the whole circuit."""
     n = omega.size
     for node in range(opcode.size):
@@ -168,6 +187,22 @@ def _forward(opcode, first, child_start, child_count, children, omega, log_omega
                 scale = values[at] / (real * real + imag * imag)
                 re[i] = real * scale
                 im[i] = -imag * scale
+        elif code == RQ:
+            alpha, r = values[second[node] + 1], values[at]
+            shift = math.log(r * values[second[node]])
+            cosine, sine = math.cos(HALF_PI * alpha), math.sin(HALF_PI * alpha)
+            for i in range(n):
+                size = exponential(alpha * log_omega[i] + shift)
+                real, imag = 1.0 + size * cosine, size * sine
+                scale = r / (real * real + imag * imag)
+                re[i] = real * scale
+                im[i] = -imag * scale
+        elif code == RC:
+            r, tau = values[at], values[at] * values[second[node]]
+            for i in range(n):
+                x = omega[i] * tau
+                re[i] = r / (1.0 + x * x)
+                im[i] = -x * re[i]
         elif code >= 0:
             _rare(code, at, omega, values, re, im)
         elif code == SERIES:
@@ -229,22 +264,22 @@ def _tanh(s):  # type: ignore[no-untyped-def]
 
 
 @machine_code(fastmath=FAST)
-def _backward(opcode, first, child_start, child_count, children, omega, log_omega, values, zr, zi, ar, ai, jr, ji):  # type: ignore[no-untyped-def]
+def _backward(  # type: ignore[no-untyped-def]
+    opcode, first, second, direct, child_start, child_count, children, omega, log_omega, values,
+    zr, zi, ar, ai, jr, ji,
+):  # fmt: skip
     """Fill ∂Z/∂(ln θ) for scales and times and ∂Z/∂θ for exponents, shapes (p, n); `ar`, `ai` are room to work."""
     n = omega.size
-    last = opcode.size - 1
-    for i in range(n):
-        ar[last, i] = 1.0
-        ai[last, i] = 0.0
-    for node in range(last, -1, -1):
-        code, at = opcode[node], first[node]
+    for node in range(opcode.size - 1, -1, -1):
+        code, at, alone = opcode[node], first[node], direct[node] == 1
         re, im, dr, di = zr[node], zi[node], ar[node], ai[node]
         if code == SERIES:
-            for k in range(child_start[node], child_start[node] + child_count[node]):
-                child = children[k]
-                for i in range(n):
-                    ar[child, i] = dr[i]
-                    ai[child, i] = di[i]
+            if not alone:
+                for k in range(child_start[node], child_start[node] + child_count[node]):
+                    tr, ti = ar[children[k]], ai[children[k]]
+                    for i in range(n):
+                        tr[i] = dr[i]
+                        ti[i] = di[i]
         elif code == PARALLEL:
             for k in range(child_start[node], child_start[node] + child_count[node]):
                 child = children[k]
@@ -252,32 +287,76 @@ def _backward(opcode, first, child_start, child_count, children, omega, log_omeg
                 for i in range(n):
                     scale = 1.0 / (cr[i] * cr[i] + ci[i] * ci[i])
                     qr, qi = (re[i] * cr[i] + im[i] * ci[i]) * scale, (im[i] * cr[i] - re[i] * ci[i]) * scale
-                    sr, si = qr * qr - qi * qi, 2.0 * qr * qi
-                    tr[i] = dr[i] * sr - di[i] * si
-                    ti[i] = dr[i] * si + di[i] * sr
+                    tr[i] = qr * qr - qi * qi
+                    ti[i] = 2.0 * qr * qi
+                if not alone:
+                    _multiply(tr, ti, dr, di)
+        elif code in (RQ, RC):
+            store = second[node]
+            _arc(re, im, 1.0 / values[at], jr[at], ji[at], jr[store], ji[store])
+            if not alone:
+                _multiply(jr[at], ji[at], dr, di)
+                _multiply(jr[store], ji[store], dr, di)
+            if code == RQ:
+                _by_exponent(jr[store], ji[store], log_omega, jr[store + 1], ji[store + 1])
         else:
             sign = -1.0 if code in (C, CPE) else 1.0
             pr, pi = jr[at], ji[at]
             for i in range(n):  # every first parameter is a scale: ∂Z/∂ln θ = ± Z
-                pr[i] = sign * (dr[i] * re[i] - di[i] * im[i])
-                pi[i] = sign * (dr[i] * im[i] + di[i] * re[i])
+                pr[i] = sign * re[i]
+                pi[i] = sign * im[i]
+            if not alone:
+                _multiply(pr, pi, dr, di)
             if code == CPE:
-                vr, vi = jr[at + 1], ji[at + 1]
-                for i in range(n):  # ∂Z/∂α = −Z (ln ω + jπ/2)
-                    vr[i] = pr[i] * log_omega[i] - pi[i] * HALF_PI
-                    vi[i] = pi[i] * log_omega[i] + pr[i] * HALF_PI
+                _by_exponent(pr, pi, log_omega, jr[at + 1], ji[at + 1])
             elif code == ZARC:
                 log_tau, r, alpha = math.log(values[at + 1]), 1.0 / values[at], values[at + 2]
                 ur, ui, vr, vi = jr[at + 1], ji[at + 1], jr[at + 2], ji[at + 2]
                 for i in range(n):  # u/(1+u) = 1 − Z/R
                     br, bi = re[i] * r - 1.0, im[i] * r
-                    cr_, ci_ = pr[i] * br - pi[i] * bi, pr[i] * bi + pi[i] * br
-                    ur[i] = alpha * cr_
-                    ui[i] = alpha * ci_
-                    vr[i] = cr_ * (log_omega[i] + log_tau) - ci_ * HALF_PI
-                    vi[i] = ci_ * (log_omega[i] + log_tau) + cr_ * HALF_PI
+                    sr, si = pr[i] * br - pi[i] * bi, pr[i] * bi + pi[i] * br
+                    ur[i] = alpha * sr
+                    ui[i] = alpha * si
+                    vr[i] = sr * (log_omega[i] + log_tau) - si * HALF_PI
+                    vi[i] = si * (log_omega[i] + log_tau) + sr * HALF_PI
             elif code >= WO:
+                if alone:
+                    for i in range(n):
+                        dr[i] = 1.0
+                        di[i] = 0.0
                 _rare_derivatives(code, at, omega, log_omega, values, re, im, dr, di, jr, ji)
+
+
+@machine_code(fastmath=FAST)
+def _multiply(re, im, by_r, by_i):  # type: ignore[no-untyped-def]
+    """Multiply complex numbers in place."""
+    for i in range(re.size):
+        real = re[i] * by_r[i] - im[i] * by_i[i]
+        im[i] = re[i] * by_i[i] + im[i] * by_r[i]
+        re[i] = real
+
+
+@machine_code(fastmath=FAST)
+def _arc(re, im, conductance, rr, ri, qr, qi):  # type: ignore[no-untyped-def]
+    """Fill ∂Z/∂ln R = Z²/R and ∂Z/∂ln Q = Z²/R − Z of Z = R/(1 + RQ(jω)^α).
+
+    A loop over many arrays is not made into vector instructions, for any two of them might overlap: hence three.
+    """
+    for i in range(re.size):
+        rr[i] = (re[i] * re[i] - im[i] * im[i]) * conductance
+        ri[i] = 2.0 * re[i] * im[i] * conductance
+    for i in range(re.size):
+        qr[i] = rr[i] - re[i]
+    for i in range(re.size):
+        qi[i] = ri[i] - im[i]
+
+
+@machine_code(fastmath=FAST)
+def _by_exponent(by_log_r, by_log_i, log_omega, out_r, out_i):  # type: ignore[no-untyped-def]
+    """Fill ∂Z/∂α = ∂Z/∂ln Q · (ln ω + jπ/2)."""
+    for i in range(log_omega.size):
+        out_r[i] = by_log_r[i] * log_omega[i] - by_log_i[i] * HALF_PI
+        out_i[i] = by_log_i[i] * log_omega[i] + by_log_r[i] * HALF_PI
 
 
 @machine_code()
@@ -307,14 +386,17 @@ def _rare_derivatives(code, at, omega, log_omega, values, re, im, dr, di, jr, ji
 
 
 @machine_code()
-def play(opcode, first, child_start, child_count, children, omega, values, is_exponent):  # type: ignore[no-untyped-def]
+def play(opcode, first, second, direct, child_start, child_count, children, omega, values, is_exponent):  # type: ignore[no-untyped-def]
     """Return impedance, shape (n,), and its derivatives in natural units, shape (p, n)."""
     nodes, n, p = opcode.size, omega.size, values.size
     log_omega = np.log(omega)
     zr, zi, ar, ai = np.empty((nodes, n)), np.empty((nodes, n)), np.empty((nodes, n)), np.empty((nodes, n))
     jr, ji = np.empty((p, n)), np.empty((p, n))
-    _forward(opcode, first, child_start, child_count, children, omega, log_omega, values, zr, zi)
-    _backward(opcode, first, child_start, child_count, children, omega, log_omega, values, zr, zi, ar, ai, jr, ji)
+    _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi)
+    _backward(
+        opcode, first, second, direct, child_start, child_count, children, omega, log_omega, values,
+        zr, zi, ar, ai, jr, ji,
+    )  # fmt: skip
     for k in range(p):
         if not is_exponent[k]:
             jr[k] /= values[k]

@@ -50,7 +50,16 @@ def machine(circuit, omega, values):
     tape = tape_of(circuit)
     exponent = np.array([parameter.kind == "exponent" for parameter in circuit.parameters])
     return play(
-        tape.opcode, tape.first, tape.child_start, tape.child_count, tape.children, omega, values, exponent
+        tape.opcode,
+        tape.first,
+        tape.second,
+        tape.direct,
+        tape.child_start,
+        tape.child_count,
+        tape.children,
+        omega,
+        values,
+        exponent,
     )
 
 
