@@ -7,16 +7,20 @@ fault.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
-import tempfile
+import secrets
+import sys
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from datetime import date, time
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -33,6 +37,7 @@ except PackageNotFoundError:
 
 SCHEMA = "eis.check/1"
 MAX_BYTES = 256 * 1024 * 1024
+MAX_FLOAT = sys.float_info.max
 
 
 def document(command: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -48,17 +53,31 @@ def write_results(path: Path, assessments: Sequence[Assessment]) -> None:
     StoreError
         If the file cannot be written.
     """
-    entries = [{**one.to_dict(), "evidence": _encode(one)} for one in assessments]
-    text = json.dumps(document("check", entries), ensure_ascii=False, allow_nan=False, indent=1)
+    entries = [
+        {**_encode(one.to_dict(), f"results[{i}]"), "evidence": _encode(one, f"results[{i}].evidence")}
+        for i, one in enumerate(assessments)
+    ]
+    whole = document("check", entries)
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text + "\n")
-        Path(name).replace(path)
+        content = json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8")
+    except UnicodeEncodeError:  # a file name that is no UTF-8; its bytes survive as escapes
+        content = json.dumps(whole, allow_nan=False, indent=1).encode("ascii")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with partial.open("xb") as file:
+            file.write(content + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
     except OSError as error:
         raise StoreError(
-            f"The results cannot be written: {error.strerror}", where=str(path), mend="Free some space or move."
+            f"The results cannot be written: {error.strerror}",
+            where=str(path),
+            mend="Free some space, or choose a folder that exists and can be written.",
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def read_results(path: Path) -> list[Assessment]:
@@ -100,26 +119,60 @@ def _assessment(entry: Any, path: Path, key: str) -> Assessment:
     if not isinstance(entry, dict) or "evidence" not in entry:
         _fail(path, f"{key}.evidence", "the records of an assessment", None)
     decoded: Assessment = _decode(entry["evidence"], Assessment, path, f"{key}.evidence")
+    _check(decoded, path, f"{key}.evidence")
     return decoded
 
 
-def _encode(value: Any) -> Any:
+def _check(one: Assessment, path: Path, key: str) -> None:
+    """Check what no single field can tell: arrays of one length, and names the fit has."""
+    fit, validity = one.fit, one.validity
+    n, m, free = fit.frequency_hz.shape, validity.frequency_hz.shape, len(fit.free)
+    names = {parameter.name for parameter in fit.parameters}
+    held = {held for arc in fit.arcs for held in (arc.resistance, arc.second, arc.exponent or arc.second)}
+    rules = (
+        ("fit.frequency_hz", "positive numbers", len(n) == 1 and _positive(fit.frequency_hz)),
+        ("fit.z_ohm", "one value per frequency", fit.z_ohm.shape == n),
+        ("fit.z_fit_ohm", "one value per frequency", fit.z_fit_ohm.shape == n),
+        ("fit.covariance", f"{free} rows of {free}", not free or fit.covariance.shape == (free, free)),
+        ("fit.free", "names of parameters", names.issuperset(fit.free)),
+        ("fit.arcs", "names of parameters", names.issuperset(held)),
+        ("fit.series_resistance", "names of parameters", names.issuperset(fit.series_resistance)),
+        ("validity.frequency_hz", "positive numbers", len(m) == 1 and _positive(validity.frequency_hz)),
+        ("validity.residual_real", "one value per frequency", validity.residual_real.shape == m),
+        ("validity.residual_imag", "one value per frequency", validity.residual_imag.shape == m),
+    )
+    for name, expected, kept in rules:
+        if not kept:
+            _fail(path, f"{key}.{name}", expected, attrgetter(name)(one))
+
+
+def _positive(values: RealArray) -> bool:
+    return bool(np.all(np.isfinite(values) & (values > 0)))
+
+
+def _encode(value: Any, key: str) -> Any:
     """Turn a record into plain JSON values: NaN is null, infinities are words, complex arrays have two parts."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _encode(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, np.ndarray):
-        if np.iscomplexobj(value):
-            return {"real": _encode(value.real), "imag": _encode(value.imag)}
-        return [_encode(item) for item in value.tolist()]
-    if isinstance(value, StrEnum):
+        return {f.name: _encode(getattr(value, f.name), f"{key}.{f.name}") for f in fields(value)}
+    if isinstance(value, np.ndarray) and np.iscomplexobj(value):
+        return {"real": _encode(value.real, key), "imag": _encode(value.imag, key)}
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _encode(value.tolist(), key)
+    if isinstance(value, (StrEnum, Path, date, time)):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): _encode(item) for key, item in value.items()}
+        return {str(name): _encode(item, f"{key}.{name}") for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_encode(item) for item in value]
+        return [_encode(item, f"{key}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, float) and not math.isfinite(value):
         return None if math.isnan(value) else "inf" if value > 0 else "-inf"
-    return value
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise StoreError(
+        f"A {type(value).__name__} cannot be stored",
+        where=key,
+        mend="Put only text, numbers, lists and mappings into the metadata.",
+    )
 
 
 def _decode(value: Any, hint: Any, path: Path, key: str) -> Any:
@@ -195,6 +248,8 @@ def _number(value: Any, path: Path, key: str) -> float:
         return float(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         _fail(path, key, "a number", value)
+    if not -MAX_FLOAT <= value <= MAX_FLOAT:
+        _fail(path, key, "a number of double precision", value)
     return float(value)
 
 

@@ -89,7 +89,10 @@ def plot_nyquist(
     ax.set_aspect("equal", adjustable="datalim")
     _count_plainly(ax)
     ax.legend(loc="upper left", frameon=False, fontsize=8)
-    _label_points(ax, _labels(spectrum, fit, judgement, scale), spectrum.z_ohm / scale)
+    line = spectrum.z_ohm if fit is None else fit.z_fit_ohm
+    between = [line[:-1] + part * np.diff(line) for part in (0.0, 0.25, 0.5, 0.75)]
+    drawn = np.asarray(np.concatenate([spectrum.all_z_ohm, *between]) / scale, dtype=np.complex128)
+    _label_points(ax, _labels(spectrum, fit, judgement, scale), drawn)
     return ax
 
 
@@ -225,9 +228,17 @@ def _ohm_scale(z: ComplexArray) -> tuple[float, str]:
 
 
 def _arcs_of(z: ComplexArray, fit: Fit | None) -> ComplexArray:
-    """Return the points of `z` between an inductive beginning and the last rise of −Z″ towards low frequency."""
-    smooth = fit.z_fit_ohm if fit is not None and fit.z_fit_ohm.size == z.size else z
-    y = -smooth.imag
+    """Return the points of `z` that belong to the arcs: by the fit's resistances, else by the shape of the data.
+
+    By shape they lie between an inductive beginning and the last rise of −Z″ towards low frequency.
+    """
+    if fit is not None and fit.arcs and fit.z_fit_ohm.size == z.size:
+        width = sum(fit.value(arc.resistance) for arc in fit.arcs)
+        right = sum(fit.value(name) for name in fit.series_resistance) + 1.1 * width
+        kept = z[(z.real <= right) & (-z.imag <= 0.6 * width) & (-z.imag >= -0.1 * width)]
+        if 5 <= kept.size < z.size:
+            return kept
+    y = -(fit.z_fit_ohm if fit is not None and fit.z_fit_ohm.size == z.size else z).imag
     end = y.size
     while end > 1 and y[end - 2] < y[end - 1]:
         end -= 1
@@ -262,7 +273,8 @@ def _count_plainly(ax: Axes) -> None:
 
 def _frequency_axis(ax: Axes, frequency_hz: RealArray, *, label: bool = True) -> None:
     ax.set_xscale("log")
-    ax.set_xlim(frequency_hz.min() / 1.4, frequency_hz.max() * 1.4)
+    if frequency_hz.size:
+        ax.set_xlim(frequency_hz.min() / 1.4, frequency_hz.max() * 1.4)
     ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_si(v, "")))
     ax.xaxis.set_minor_formatter(NullFormatter())
     if label:
@@ -291,7 +303,7 @@ def _label_points(ax: Axes, labels: list[tuple[complex, str, str]], data: Comple
     """Write each label beside its point where it covers neither data nor another label; leave it out otherwise."""
     ax.figure.canvas.figure.draw_without_rendering()  # settles layout and aspect, so that boxes can be measured
     to_display, frame, pixels = ax.transData.transform, ax.get_window_extent(), ax.figure.dpi / 72
-    dots = to_display(np.column_stack([data.real, -data.imag]))
+    dots = to_display(np.column_stack([data.real, -data.imag])[np.isfinite(data)])
     legend = ax.get_legend()
     taken = [legend.get_window_extent()] if legend is not None else []
     angles = np.radians([90, 60, 120, 35, 145, 0, 180, -35, -145, -90])

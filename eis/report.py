@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,22 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from eis.document import VERSION
-from eis.plots import plot_bode, plot_nyquist, plot_residuals, plot_verdict, tail_dominates
+from eis.plots import (
+    READING_LABELS,
+    plot_bode,
+    plot_nyquist,
+    plot_residuals,
+    plot_verdict,
+    tail_dominates,
+    unit_text,
+)
 from eis.quantities import COVERAGE, format_si, format_uncertain
 from eis.results import Assessment, Finding, Verdict
 from eis.spectrum import Quality, Spectrum
 
-SHOWN_UNITS = {"ohm cm2": "Ω·cm²", "ohm/cm2": "Ω/cm²", "ohm": "Ω"}
-READINGS = {"asr": "R·A", "per_area": "R/A", "absolute": "R"}
+MAX_RECORDED = 60
+UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+"""What would steer a terminal, turn text around or break the encoding; printed as its escape instead."""
 MEANING = {
     Verdict.PASS: "meets the limit",
     Verdict.CONDITIONAL_PASS: "within the limit, but inside the guard band",
@@ -42,11 +51,12 @@ class _Section:
     drawings: dict[str, Markup]
     facts: list[tuple[str, str]]
     flagged: list[str]
+    recorded: list[tuple[str, str]]
 
 
 def render_text(assessments: Sequence[Assessment]) -> str:
     """Return the whole report as plain text."""
-    return "\n\n".join(_text(one) for one in assessments) + "\n"
+    return _printable("\n\n".join(_text(one) for one in assessments) + "\n")
 
 
 def render_html(assessments: Sequence[Assessment], *, title: str) -> str:
@@ -59,14 +69,22 @@ def render_html(assessments: Sequence[Assessment], *, title: str) -> str:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        {"si": format_si, "uncertain": format_uncertain, "meaning": MEANING, "readings": READINGS, "k": COVERAGE}
+        {
+            "si": format_si,
+            "uncertain": format_uncertain,
+            "meaning": MEANING,
+            "readings": READING_LABELS,
+            "k": COVERAGE,
+        }
     )
+    environment.filters["unit"] = unit_text
     environment.filters["value"] = _value
     environment.filters["probability"] = _probability
     environment.filters["accepted"] = _accepted
     environment.filters["percent"] = lambda fraction: f"{fraction:.2%}"
     sections = [_section(i, one) for i, one in enumerate(assessments)]
-    return environment.get_template("report.html.j2").render(title=title, version=VERSION, sections=sections)
+    page = environment.get_template("report.html.j2").render(title=title, version=VERSION, sections=sections)
+    return _printable(page)
 
 
 def _text(one: Assessment) -> str:
@@ -77,7 +95,7 @@ def _text(one: Assessment) -> str:
         f"  limit     {' '.join(judgement.limit_text.split())}",
     ]
     for finding in judgement.findings:
-        lines.append(f"  reading   {READINGS[finding.reading]} ({finding.reading}): {_finding(finding)}")
+        lines.append(f"  reading   {READING_LABELS[finding.reading]} ({finding.reading}): {_finding(finding)}")
     for arc in judgement.arcs:
         lines.append(f"  arc       {arc}")
         lines += [f"            {reason}" for reason in (*arc.evidence, *arc.because)]
@@ -87,11 +105,16 @@ def _text(one: Assessment) -> str:
     lines += [f"            {line.strip()}" for line in str(fit).splitlines()[1:]]
     lines += [f"  flagged   {point}" for point in _flagged(one.spectrum)]
     lines += [f"  would change it: {text}" for text in judgement.would_change]
-    return "\n".join(lines)
+    return "\n".join(" ".join(line.splitlines()) for line in lines)
+
+
+def _printable(text: str) -> str:
+    """Return `text` with control characters, turned directions and undecodable bytes of a name as escapes."""
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def _finding(finding: Finding) -> str:
-    unit = SHOWN_UNITS[finding.unit]
+    unit = unit_text(finding.unit)
     return (
         f"{_value(finding)} (k = {finding.k:g}) against {format_si(finding.limit, unit)}; rule {finding.rule}, "
         f"acceptance {_accepted(finding)}; P(conform) {_probability(finding)}; "
@@ -100,14 +123,14 @@ def _finding(finding: Finding) -> str:
 
 
 def _value(finding: Finding) -> str:
-    return format_uncertain(finding.value, finding.u, SHOWN_UNITS[finding.unit], k=finding.k)
+    return format_uncertain(finding.value, finding.u, unit_text(finding.unit), k=finding.k)
 
 
 def _accepted(finding: Finding) -> str:
     """Return the acceptance limit, or why no value at all would be accepted with this uncertainty."""
     if finding.acceptance_limit <= 0:
         return "of nothing: the guard band exceeds the limit"
-    return f"up to {format_si(finding.acceptance_limit, SHOWN_UNITS[finding.unit])}"
+    return f"up to {format_si(finding.acceptance_limit, unit_text(finding.unit))}"
 
 
 def _probability(finding: Finding) -> str:
@@ -131,7 +154,8 @@ def _facts(one: Assessment) -> list[tuple[str, str]]:
         source.append(f"SHA-256 {str(metadata['sha256'])[:16]}…")
     facts.append(("source", ", ".join(source) or "not stated"))
     for key in ("converted", "dropped", "warnings"):
-        facts += [(key, str(text)) for text in metadata.get(key) or ()]
+        said = metadata.get(key) or ()
+        facts += [(key, _plainly(text)) for text in (said if isinstance(said, (list, tuple)) else (said,))]
     if len(one.candidates) > 1:
         ranked = ", ".join(
             f"{circuit} ({aicc - one.candidates[0][1]:+.1f})" for circuit, aicc in one.candidates[1:]
@@ -155,27 +179,55 @@ def _flagged(spectrum: Spectrum) -> list[str]:
     return out
 
 
+def _recorded(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return everything else that came with the spectrum, nested names joined, long values cut."""
+
+    def rows(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+        for key, value in values.items():
+            name = f"{path} · {key}" if path else str(key)
+            if isinstance(value, Mapping):
+                yield from rows(value, name)
+            elif value not in (None, "", [], ()):
+                text = str(value)
+                yield name, text if len(text) <= 300 else f"{text[:300]}… ({len(text)} characters)"
+
+    told = ("file", "converted", "dropped", "warnings")
+    found = list(rows({key: value for key, value in metadata.items() if key not in told}, ""))
+    more = len(found) - MAX_RECORDED
+    return [*found[:MAX_RECORDED], *([("…", f"{more} more in the stored result")] if more > 0 else [])]
+
+
 def _section(index: int, one: Assessment) -> _Section:
-    zoomed = tail_dominates(one.spectrum, fit=one.fit)
-    drawings = {
-        "verdict": _svg(plot_verdict(one.judgement), f"s{index}verdict"),
-        "nyquist": _svg(plot_nyquist(one.spectrum, fit=one.fit), f"s{index}nyquist"),
-        "bode": _svg(plot_bode(one.spectrum, fit=one.fit)[0], f"s{index}bode"),
-        "residuals": _svg(plot_residuals(one.fit, one.validity), f"s{index}residuals"),
+    with matplotlib.rc_context():  # the reader's own style must not change the page
+        matplotlib.rcdefaults()
+        drawings = _drawings(f"s{index}", one)
+    metadata = one.spectrum.metadata
+    return _Section(
+        f"s{index}", one.spectrum.name, one, drawings, _facts(one), _flagged(one.spectrum), _recorded(metadata)
+    )
+
+
+def _drawings(anchor: str, one: Assessment) -> dict[str, Markup]:
+    spectrum, fit, judgement = one.spectrum, one.fit, one.judgement
+    zoomed = tail_dominates(spectrum, fit=fit)
+    axes = {
+        "verdict": plot_verdict(judgement),
+        "nyquist": plot_nyquist(spectrum, fit=fit, judgement=None if zoomed else judgement),
+        "bode": plot_bode(spectrum, fit=fit)[0],
+        "fit": plot_residuals(fit),
+        "validity": plot_residuals(validity=one.validity),
     }
     if zoomed:
-        drawings["arcs"] = _svg(plot_nyquist(one.spectrum, fit=one.fit, zoom="arcs"), f"s{index}arcs")
-    return _Section(f"s{index}", one.spectrum.name, one, drawings, _facts(one), _flagged(one.spectrum))
+        axes["arcs"] = plot_nyquist(spectrum, fit=fit, judgement=judgement, zoom="arcs")
+    return {name: _svg(drawn, f"{anchor}{name}") for name, drawn in axes.items()}
 
 
 def _svg(axes: Axes, salt: str) -> Markup:
     """Return a drawing as inline SVG: text as text, ids of its own, the same bytes every time."""
-    figure = axes.get_figure(root=True)
-    if figure is None:
-        raise ValueError("these axes belong to no figure")
+    figure = axes.figure.canvas.figure
     out = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": salt, "svg.fonttype": "none"}):
-        figure.savefig(out, format="svg", bbox_inches="tight", metadata=dict.fromkeys(("Date", "Creator")))
+        figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator")))
     text = out.getvalue()
     text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{salt}-", text[text.index("<svg") :])
     return Markup(text)  # noqa: S704 - matplotlib escapes the text it draws

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.offsetbox import AnchoredText
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from eis.quantities import format_uncertain
 from eis.results import Finding, Judgement, Verdict
@@ -63,14 +63,17 @@ def plot_verdict(judgement: Judgement, *, ax: Axes | None = None) -> Axes:
     rows = range(len(findings) - 1, -1, -1)
     low, high = _ratio_limits(findings)
     ax.set(xscale="log", xlim=(low, high), ylim=(-0.6, len(findings) - 0.4), xlabel="value / limit")
+    if high < 10 * low:
+        ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.10g} ×".replace(",", "\u202f")))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.axvline(1, color=INK, linewidth=1.6, zorder=2)
     for row, finding in zip(rows, findings, strict=True):
-        _draw_finding(ax, row, finding, low)
+        _draw_finding(ax, row, finding, (low, high))
     labels = [_row_label(finding) for finding in findings]
     ax.set_yticks(list(rows), labels=labels, fontsize=8.5, parse_math=False)
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, pad=9)
     ax.legend(
         handles=[
             Line2D([], [], color=INK, linewidth=1.6, label="limit"),
@@ -103,20 +106,21 @@ def says(ax: Axes, text: str) -> Axes:
     return ax
 
 
-def _draw_finding(ax: Axes, row: int, finding: Finding, low: float) -> None:
+def _draw_finding(ax: Axes, row: int, finding: Finding, frame: tuple[float, float]) -> None:
     colour = VERDICT_COLOURS.get(finding.verdict, "#595959")
     hollow = finding.verdict not in VERDICT_MARKERS
-    ratio, half, accept = _ratios(finding)
+    (low, high), (ratio, half, accept) = frame, _ratios(finding)
     if accept < 1:
         start = max(accept, low)
         ax.add_patch(Rectangle((start, row - 0.26), 1 - start, 0.52, zorder=1, **GUARD_BAND))
     text = str(finding.verdict)
     if ratio > 0:
         if math.isfinite(half):
-            ends = [max(ratio - half, low), ratio + half]
+            ends = [max(ratio - half, low), min(ratio + half, high)]
             ax.plot(ends, [row, row], "--" if hollow else "-", color=colour, linewidth=2.2, zorder=3)
-            ax.plot(ends[1:], [row], "|", color=colour, markersize=9, zorder=3)
-            ax.plot(ends[:1], [row], "|" if ratio - half > low else "<", color=colour, markersize=7, zorder=3)
+            caps = ("<" if ratio - half < low else "|", ">" if ratio + half > high else "|")
+            for end, cap in zip(ends, caps, strict=True):
+                ax.plot([end], [row], cap, color=colour, markersize=8, zorder=3, clip_on=False)
         ax.plot(
             [ratio],
             [row],
@@ -131,7 +135,7 @@ def _draw_finding(ax: Axes, row: int, finding: Finding, low: float) -> None:
     else:
         text += " (no value)"
     right = ax.get_yaxis_transform()
-    ax.text(1.015, row, text, transform=right, va="center", color=colour, fontsize=9, weight="bold")
+    ax.text(1.025, row, text, transform=right, va="center", color=colour, fontsize=9, weight="bold")
 
 
 def _row_label(finding: Finding) -> str:
@@ -147,13 +151,18 @@ def _ratios(finding: Finding) -> tuple[float, float, float]:
     return finding.value / limit, finding.k * finding.u / limit, finding.acceptance_limit / limit
 
 
-def _ratio_limits(findings: Iterable[Finding]) -> tuple[float, float]:
-    """Return the x range that holds values, intervals and acceptance limits, 1.5 decades below them at most."""
-    shown, values = [0.3, 3.0], [1.0]
-    for finding in findings:
+def _ratio_limits(findings: Sequence[Finding]) -> tuple[float, float]:
+    """Return the x range: every value and the limit, and the intervals of findings that decide something.
+
+    Intervals without a decision may run out of the axes (an arrow says so) if others would be squashed.
+    """
+    decided = [finding for finding in findings if finding.verdict in VERDICT_MARKERS]
+    values = [1.0, *(_ratios(finding)[0] for finding in findings)]
+    shown = [0.85, 1.2, *values]
+    for finding in decided or findings:
         ratio, half, accept = _ratios(finding)
-        values.append(ratio)
-        shown += [ratio, ratio - half, ratio + half, accept]
+        shown += [ratio - half, ratio + half, accept]
     positive = [x for x in shown if math.isfinite(x) and x > 0]
     lowest = min(x for x in values if math.isfinite(x) and x > 0) / 30
-    return max(min(positive) / 1.6, lowest), max(positive) * 1.6
+    low, high = max(min(positive), lowest), max(positive)
+    return low / (high / low) ** 0.06, high * (high / low) ** 0.06

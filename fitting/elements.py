@@ -1,8 +1,10 @@
 """Circuit elements: the impedance of each, its derivatives, its parameters with unit and limits, its source.
 
-`ELEMENTS` maps impedance.py's letters to elements. Every function takes the angular frequency `omega` (rad/s),
-shape (n,), positive, and its parameters as numbers; an impedance has shape (n,), derivatives shape (k, n) with one
-row per parameter. An element of one parameter names it like itself (``R1``), others count (``CPE1_0``, …).
+`ELEMENTS` maps letters to elements, impedance.py's where it has the element; lines (diffusion, porous electrodes)
+are computed in `fitting.transmission_lines`; `fitting.user_elements` adds your own. Every function takes the
+angular frequency `omega` (rad/s), shape (n,), positive, and its parameters as numbers; an impedance has the shape
+(n,), derivatives the shape (k, n), one row per parameter. An element of one parameter names it like itself
+(``R1``), others count (``CPE1_0``, …).
 """
 
 from __future__ import annotations
@@ -15,11 +17,8 @@ from typing import Literal
 import numpy as np
 
 from eis.spectrum import ComplexArray, RealArray
-
-SERIES_BELOW = 1e-3
-"""|s| below which coth and tanh are taken from their series: the closed forms cancel there."""
-FLAT_ABOVE = 20.0
-"""Re s above which coth s = tanh s = 1 to double precision: the closed forms overflow further on."""
+from fitting import transmission_lines as lines
+from fitting.hyperbolic import power
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,27 @@ def _inductor_derivatives(omega: RealArray, inductance: float) -> ComplexArray:
     return np.asarray([1j * omega], dtype=np.complex128)
 
 
+def fractional_inductor(omega: RealArray, inductance: float, alpha: float) -> ComplexArray:
+    r"""Modified ("fractional") inductor, for wires and cells whose inductance is not ideal.
+
+    .. math:: Z = L (j\omega)^\alpha
+
+    L in ohm·s^α (H if α = 1), α from 0 (resistor) to 1 (inductor); tends to 0 at low frequency. This is the
+    formula impedance.py documents for La; its release 1.7.1 computes (L jω)^α instead, which is this one with
+    L^α for L.
+
+    References
+    ----------
+    BioLogic, EC-Lab Application Note 42 (2019).
+    """
+    return np.asarray(inductance * power(omega, alpha))
+
+
+def _fractional_inductor_derivatives(omega: RealArray, inductance: float, alpha: float) -> ComplexArray:
+    turn = power(omega, alpha)
+    return np.asarray([turn, inductance * turn * (np.log(omega) + 0.5j * math.pi)])
+
+
 def constant_phase(omega: RealArray, q: float, alpha: float) -> ComplexArray:
     r"""Constant-phase element.
 
@@ -95,46 +115,6 @@ def _warburg_derivatives(omega: RealArray, a: float) -> ComplexArray:
     return np.asarray([(1 - 1j) / np.sqrt(omega)])
 
 
-def open_warburg(omega: RealArray, r: float, tau: float) -> ComplexArray:
-    r"""Finite-space ("open") Warburg: diffusion against a blocking boundary.
-
-    .. math:: Z = R \frac{\coth s}{s}, \quad s = \sqrt{j\omega\tau}
-
-    R in ohm, τ in s; tends to R/3 + R/(jωτ) at low and to R/√(jωτ) at high frequency.
-    """
-    s = np.sqrt(1j * omega * tau)
-    return np.asarray(r * _coth(s) / s)
-
-
-def _open_warburg_derivatives(omega: RealArray, r: float, tau: float) -> ComplexArray:
-    s = np.sqrt(1j * omega * tau)
-    coth = _coth(s)
-    by_s = r * ((1 - coth**2) / s - coth / s**2)  # −csch² = 1 − coth²
-    small = np.abs(s) < SERIES_BELOW
-    by_s[small] = r * (-2 / s[small] ** 3 - 2 * s[small] / 45)
-    return np.asarray([coth / s, by_s * s / (2 * tau)])
-
-
-def short_warburg(omega: RealArray, r: float, tau: float) -> ComplexArray:
-    r"""Finite-length ("short") Warburg: diffusion through a layer into a reservoir.
-
-    .. math:: Z = R \frac{\tanh s}{s}, \quad s = \sqrt{j\omega\tau}
-
-    R in ohm, τ in s; tends to R at low and to R/√(jωτ) at high frequency.
-    """
-    s = np.sqrt(1j * omega * tau)
-    return np.asarray(r * _tanh(s) / s)
-
-
-def _short_warburg_derivatives(omega: RealArray, r: float, tau: float) -> ComplexArray:
-    s = np.sqrt(1j * omega * tau)
-    tanh = _tanh(s)
-    by_s = r * ((1 - tanh**2) / s - tanh / s**2)  # sech² = 1 − tanh²
-    small = np.abs(s) < SERIES_BELOW
-    by_s[small] = r * (-2 * s[small] / 3 + 8 * s[small] ** 3 / 15)
-    return np.asarray([tanh / s, by_s * s / (2 * tau)])
-
-
 def zarc(omega: RealArray, r: float, tau: float, phi: float) -> ComplexArray:
     r"""Resistor in parallel with a constant-phase element, by its time constant.
 
@@ -142,11 +122,11 @@ def zarc(omega: RealArray, r: float, tau: float, phi: float) -> ComplexArray:
 
     R in ohm, τ in s (the arc peaks at ω = 1/τ), φ from 0 to 1.
     """
-    return np.asarray(r / (1 + _power(omega * tau, phi)))
+    return np.asarray(r / (1 + power(omega * tau, phi)))
 
 
 def _zarc_derivatives(omega: RealArray, r: float, tau: float, phi: float) -> ComplexArray:
-    u = _power(omega * tau, phi)
+    u = power(omega * tau, phi)
     by_u = -r / (1 + u) ** 2
     return np.asarray([1 / (1 + u), by_u * u * phi / tau, by_u * u * (np.log(omega * tau) + 0.5j * math.pi)])
 
@@ -161,32 +141,63 @@ def _gerischer_derivatives(omega: RealArray, r: float, tau: float) -> ComplexArr
     return np.asarray([1 / root, -0.5j * omega * r / root**3], dtype=np.complex128)
 
 
-def _power(x: RealArray, exponent: float) -> ComplexArray:
-    """Return (jx)^exponent by one real power and one rotation."""
-    return np.asarray(x**exponent * np.exp(0.5j * math.pi * exponent))
+def relaxation(omega: RealArray, r: float, tau: float) -> ComplexArray:
+    """Debye relaxation, an RC arc by its time constant, Z = R/(1 + jωτ), R in ohm, τ in s; impedance.py's K."""
+    return np.asarray(r / (1 + 1j * omega * tau), dtype=np.complex128)
 
 
-def _coth(s: ComplexArray) -> ComplexArray:
-    """Hyperbolic cotangent, safe at both ends; s = √(jx) has Re s > 0."""
-    out = np.ones(s.shape, dtype=np.complex128)
-    inner = s.real < FLAT_ABOVE
-    out[inner] = 1 / np.tanh(s[inner])
-    small = np.abs(s) < SERIES_BELOW
-    out[small] = 1 / s[small] + s[small] / 3 - s[small] ** 3 / 45
-    return out
+def _relaxation_derivatives(omega: RealArray, r: float, tau: float) -> ComplexArray:
+    share = 1 / (1 + 1j * omega * tau)
+    return np.asarray([share, -1j * omega * r * share**2], dtype=np.complex128)
 
 
-def _tanh(s: ComplexArray) -> ComplexArray:
-    """Hyperbolic tangent, safe at both ends."""
-    out = np.ones(s.shape, dtype=np.complex128)
-    inner = s.real < FLAT_ABOVE
-    out[inner] = np.tanh(s[inner])
-    return out
+def havriliak_negami(omega: RealArray, r: float, tau: float, alpha: float, beta: float) -> ComplexArray:
+    r"""Havriliak–Negami relaxation: an arc both depressed (α) and skewed (β).
+
+    .. math:: Z = \frac{R}{\left(1 + (j \omega \tau)^\alpha\right)^\beta}
+
+    R in ohm, τ in s, α and β from 0 to 1; β = 1 is a ZARC, α = 1 a Cole–Davidson arc, α = 1 and β = ½ a Gerischer
+    element. Tends to R at low and to R/(jωτ)^(αβ) at high frequency.
+
+    References
+    ----------
+    S. Havriliak, S. Negami, Polymer 8 (1967) 161.
+    """
+    return np.asarray(r * np.exp(-beta * _log_one_plus(power(omega * tau, alpha))), dtype=np.complex128)
+
+
+def _havriliak_negami_derivatives(
+    omega: RealArray, r: float, tau: float, alpha: float, beta: float
+) -> ComplexArray:
+    u = power(omega * tau, alpha)
+    log = _log_one_plus(u)
+    share = np.exp(-beta * log)
+    by_log_u = -r * beta * share * (u / (1 + u))
+    return np.asarray(
+        [
+            share,
+            by_log_u * alpha / tau,
+            by_log_u * (np.log(omega * tau) + 0.5j * math.pi),
+            -r * share * log,
+        ]
+    )
+
+
+def _log_one_plus(u: ComplexArray) -> ComplexArray:
+    """Return ln(1 + u) for Re u ≥ 0 without losing a small u."""
+    return np.asarray(0.5 * np.log1p(2 * u.real + u.real**2 + u.imag**2) + 1j * np.arctan2(u.imag, 1 + u.real))
 
 
 _OHM = ElementParameter("ohm", "scale")
 _TIME = ElementParameter("s", "time")
 _EXPONENT = ElementParameter("", "exponent", 0.0, 1.0)
+_Q = ElementParameter("S s^a", "scale")
+_LANDESFEIND = "J. Landesfeind et al., J. Electrochem. Soc. 163 (2016) A1373, doi:10.1149/2.1141607jes"
+_LANDESFEIND_CT = "J. Landesfeind et al., J. Electrochem. Soc. (2017), doi:10.1149/2.0131709jes"
+_PAASCH = "G. Paasch et al., Electrochim. Acta 38 (1993) 2653, doi:10.1016/0013-4686(93)85083-B"
+_BISQUERT = "J. Bisquert, Phys. Chem. Chem. Phys. (2000), doi:10.1039/B001708F"
+_SIROMA = "Z. Siroma et al., J. Power Sources (2016), doi:10.1016/j.jpowsour.2016.03.059"
+_KAISER = "N. Kaiser et al., J. Power Sources (2018), doi:10.1016/j.jpowsour.2018.05.095"
 
 ELEMENTS: dict[str, Element] = {
     element.letter: element
@@ -204,7 +215,7 @@ ELEMENTS: dict[str, Element] = {
         Element(
             "CPE",
             "constant-phase element",
-            (ElementParameter("S s^a", "scale"), _EXPONENT),
+            (_Q, _EXPONENT),
             constant_phase,
             _constant_phase_derivatives,
             "K. S. Cole, R. H. Cole, J. Chem. Phys. 9 (1941) 341, doi:10.1063/1.1750906",
@@ -221,16 +232,16 @@ ELEMENTS: dict[str, Element] = {
             "Wo",
             "finite-space Warburg",
             (_OHM, _TIME),
-            open_warburg,
-            _open_warburg_derivatives,
+            lines.open_warburg,
+            lines.open_warburg_derivatives,
             "C. Ho, I. D. Raistrick, R. A. Huggins, J. Electrochem. Soc. 127 (1980) 343, doi:10.1149/1.2129668",
         ),
         Element(
             "Ws",
             "finite-length Warburg",
             (_OHM, _TIME),
-            short_warburg,
-            _short_warburg_derivatives,
+            lines.short_warburg,
+            lines.short_warburg_derivatives,
             "D. R. Franceschetti, J. R. Macdonald, J. Electroanal. Chem. 101 (1979) 307",
         ),
         Element(
@@ -248,6 +259,102 @@ ELEMENTS: dict[str, Element] = {
             gerischer,
             _gerischer_derivatives,
             "H. Gerischer, Z. Phys. Chem. 198 (1951) 286",
+        ),
+        Element(
+            "La",
+            "fractional inductor",
+            (ElementParameter("ohm s^a", "scale"), _EXPONENT),
+            fractional_inductor,
+            _fractional_inductor_derivatives,
+            "BioLogic, EC-Lab Application Note 42 (2019)",
+        ),
+        Element(
+            "K",
+            "Debye relaxation (RC arc)",
+            (_OHM, _TIME),
+            relaxation,
+            _relaxation_derivatives,
+            "a resistor R in parallel with a capacitor τ/R",
+        ),
+        Element(
+            "HN",
+            "Havriliak–Negami relaxation",
+            (_OHM, _TIME, _EXPONENT, _EXPONENT),
+            havriliak_negami,
+            _havriliak_negami_derivatives,
+            "S. Havriliak, S. Negami, Polymer 8 (1967) 161",
+        ),
+        Element(
+            "Gs",
+            "finite-length Gerischer",
+            (_OHM, _TIME, ElementParameter("", "scale")),
+            lines.finite_gerischer,
+            lines.finite_gerischer_derivatives,
+            "R. D. Green, C. C. Liu, S. B. Adler, Solid State Ionics 179 (2008) 647",
+        ),
+        Element(
+            "TLMQ",
+            "porous electrode, one rail, blocking",
+            (_OHM, _Q, _EXPONENT),
+            lines.porous_blocking,
+            lines.porous_blocking_derivatives,
+            _LANDESFEIND,
+        ),
+        Element(
+            "TLMQF",
+            "porous electrode, one rail, faradaic",
+            (_OHM, _OHM, _Q, _EXPONENT),
+            lines.porous_faradaic,
+            lines.porous_faradaic_derivatives,
+            _LANDESFEIND_CT,
+        ),
+        Element(
+            "TLMo",
+            "operating composite, two rails, blocking",
+            (_OHM, _OHM, _Q, _EXPONENT),
+            lines.operating_blocking,
+            lines.operating_blocking_derivatives,
+            _PAASCH,
+        ),
+        Element(
+            "TLMoF",
+            "operating composite, two rails, faradaic",
+            (_OHM, _OHM, _OHM, _Q, _EXPONENT),
+            lines.operating_faradaic,
+            lines.operating_faradaic_derivatives,
+            _BISQUERT,
+        ),
+        Element(
+            "TLMe",
+            "composite between electron-blocking contacts, blocking",
+            (_OHM, _OHM, _Q, _EXPONENT),
+            lines.electron_blocking,
+            lines.electron_blocking_derivatives,
+            _SIROMA,
+        ),
+        Element(
+            "TLMeF",
+            "composite between electron-blocking contacts, faradaic",
+            (_OHM, _OHM, _OHM, _Q, _EXPONENT),
+            lines.electron_blocking_faradaic,
+            lines.electron_blocking_faradaic_derivatives,
+            _KAISER,
+        ),
+        Element(
+            "TLMi",
+            "composite between ion-blocking contacts, blocking",
+            (_OHM, _OHM, _Q, _EXPONENT),
+            lines.ion_blocking,
+            lines.ion_blocking_derivatives,
+            _SIROMA,
+        ),
+        Element(
+            "TLMiF",
+            "composite between ion-blocking contacts, faradaic",
+            (_OHM, _OHM, _OHM, _Q, _EXPONENT),
+            lines.ion_blocking_faradaic,
+            lines.ion_blocking_faradaic_derivatives,
+            _KAISER,
         ),
     )
 }

@@ -147,7 +147,7 @@ def _choose_points(circuit: Circuit, spectrum: Spectrum) -> tuple[np.ndarray, tu
     chosen = np.ones(z.size, dtype=bool)
     capacitive = np.flatnonzero(z.imag <= 0)
     run = int(capacitive[0]) if capacitive.size else 0
-    has_inductor = any(leaf.letter == "L" for leaf in circuit.leaves)
+    has_inductor = any(leaf.letter in ("L", "La") for leaf in circuit.leaves)
     if has_inductor or run == 0 or float((z.imag[:run] / np.abs(z[:run])).max()) < INDUCTIVE:
         return chosen, ()
     chosen[:run] = False
@@ -178,6 +178,7 @@ def reach(omega: RealArray, small: RealArray, large: RealArray) -> dict[str, tup
         "S s^a": (1 / (large * max(fast, 1.0)), 1 / (small * min(slow, 1.0))),
         "H": (small / fast, large / slow),
         "ohm s^-1/2": (small * slow**0.5, large * fast**0.5),
+        "ohm s^a": (small / max(fast, 1.0), large / min(slow, 1.0)),
         "": (1e-3 * one, 1e3 * one),
     }
 
@@ -208,7 +209,10 @@ def _limits(
         elif parameter.kind == "exponent":
             low, high = min(EXPONENT_FLOOR, value), parameter.upper
         else:
-            low, high = (float(end) * span for end, span in zip(ends[parameter.unit], SPAN, strict=True))
+            reaches = ends.get(
+                parameter.unit, (np.float64(value), np.float64(value))
+            )  # a user's element: its own unit
+            low, high = (float(end) * span for end, span in zip(reaches, SPAN, strict=True))
             low, high = min(low, value), max(high, value)
         if free[i] and name in start and not low <= value <= high:
             raise FitError(

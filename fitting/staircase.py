@@ -15,7 +15,8 @@ from fitting.circuit import Circuit, Leaf, Series
 
 DEPRESSION = 0.9
 """Exponent every CPE starts from."""
-TAILS = ("CPE", "C", "W", "Wo", "Ws", "G")
+POROUS = ("TLMQ", "TLMQF", "TLMo", "TLMoF", "TLMe", "TLMeF", "TLMi", "TLMiF")
+TAILS = ("CPE", "C", "W", "Wo", "Ws", "G", "Gs", *POROUS)
 LEAST_STEP = 0.01
 """Smallest rise of Z′ credited to an arc, as a fraction of the spectrum's size."""
 
@@ -86,6 +87,10 @@ def guesses(circuit: Circuit, frequency_hz: RealArray, z_ohm: ComplexArray, tau_
             named[leaf.name] = 1 / (slow * imaginary)
         elif leaf.letter == "W":
             named[leaf.name] = imaginary * np.sqrt(slow)
+        elif leaf.letter == "TLMQ":
+            rest = np.maximum(z_ohm.real[:, -1] - z_ohm.real[:, edges[-1]], LEAST_STEP * size)
+            named[leaf.parameter_names[0]] = rest if edges[-1] < omega.size - 1 else size / 2
+            named[leaf.parameter_names[1]] = slow**-DEPRESSION / imaginary
         elif leaf.letter in ("Wo", "Ws", "G"):
             rest = np.maximum(z_ohm.real[:, -1] - z_ohm.real[:, edges[-1]], LEAST_STEP * size)
             named[leaf.parameter_names[0]] = rest if edges[-1] < omega.size - 1 else size / 2
@@ -96,6 +101,7 @@ def guesses(circuit: Circuit, frequency_hz: RealArray, z_ohm: ComplexArray, tau_
         "F": 1 / (size * middle),
         "S s^a": 1 / (size * middle**DEPRESSION),
         "H": size / middle,
+        "ohm s^a": size / middle**DEPRESSION,
         "ohm s^-1/2": size * np.sqrt(middle) / 2,
     }
     one = np.ones(size.size)

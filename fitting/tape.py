@@ -90,7 +90,8 @@ def tape_of(circuit: Circuit) -> Tape | None:
 
     add(circuit.root, True)
     columns = np.array(rows, dtype=np.int64).T
-    return Tape(*(np.ascontiguousarray(column) for column in columns), np.array(children, dtype=np.int64))
+    opcode, first, second, direct, start, count = (np.ascontiguousarray(column) for column in columns)
+    return Tape(opcode, first, second, direct, start, count, np.array(children, dtype=np.int64))
 
 
 def _simple_arc(node: Node) -> tuple[Leaf, Leaf] | None:

@@ -2,6 +2,10 @@
 
 import json
 import math
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,6 +68,15 @@ EVIDENCE = ("results", 0, "evidence")
         (set_at(*EVIDENCE, "spectrum", "all_frequency_hz", 3, value=-1), "results[0].evidence.spectrum"),
         (set_at(*EVIDENCE, "cell", "area_cm2", value=-1), "area_cm2 is -1"),
         (set_at(*EVIDENCE, "cell", "colour", value="red"), "results[0].evidence.cell.colour"),
+        (set_at(*EVIDENCE, "fit", "chi2", value=10**400), "results[0].evidence.fit.chi2"),
+        (set_at(*EVIDENCE, "fit", "frequency_hz", value=[1.0]), "results[0].evidence.fit.z_ohm"),
+        (set_at(*EVIDENCE, "fit", "frequency_hz", 3, value=None), "results[0].evidence.fit.frequency_hz"),
+        (set_at(*EVIDENCE, "fit", "covariance", value=[[1.0]]), "results[0].evidence.fit.covariance"),
+        (set_at(*EVIDENCE, "fit", "free", 0, value="R9"), "results[0].evidence.fit.free"),
+        (set_at(*EVIDENCE, "fit", "arcs", 0, "second", value="R9"), "results[0].evidence.fit.arcs"),
+        (set_at(*EVIDENCE, "fit", "series_resistance", value=["R9"]), "evidence.fit.series_resistance"),
+        (set_at(*EVIDENCE, "validity", "residual_real", value=[1.0]), "evidence.validity.residual_real"),
+        (set_at(*EVIDENCE, "validity", "residual_imag", value=[[1.0]]), "evidence.validity.residual_imag"),
     ],
 )
 def test_a_fault_is_named_by_its_key_path(tmp_path, change, words):
@@ -91,6 +104,53 @@ def test_a_missing_file_a_folder_and_a_huge_file_are_refused(tmp_path):
         file.truncate(MAX_BYTES + 1)
     with pytest.raises(StoreError, match="too large"):
         read_results(huge)
+
+
+def test_a_number_too_large_for_a_double_is_refused(tmp_path):
+    path = stored(tmp_path)
+    path.write_text(path.read_text("utf-8").replace('"chi2": 0.000132', '"chi2": 1e999'), "utf-8")
+    with pytest.raises(StoreError, match=r"evidence\.fit\.chi2"):
+        read_results(path)
+
+
+def test_metadata_that_are_no_plain_values_are_refused_by_their_key_path_and_leave_nothing(tmp_path):
+    one = assessment()
+    odd = replace(one, spectrum=one.spectrum.with_metadata(vendor={"tags": [1, {2}]}))
+    with pytest.raises(StoreError, match=r"results\[1\]\.evidence\.spectrum\.metadata\.vendor\.tags\[1\]"):
+        write_results(tmp_path / "result.json", [one, odd])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_metadata_of_numpy_dates_and_paths_become_plain_values(tmp_path):
+    one, path = assessment(), tmp_path / "result.json"
+    more = {"cycle": np.int64(3), "when": datetime(2026, 1, 2, tzinfo=UTC), "from": Path("a"), "row": np.arange(2)}
+    write_results(path, [replace(one, spectrum=one.spectrum.with_metadata(**more))])
+    (again,) = read_results(path)
+    known = {key: again.spectrum.metadata[key] for key in more}
+    assert known == {"cycle": 3, "when": "2026-01-02 00:00:00+00:00", "from": "a", "row": [0, 1]}
+
+
+def test_a_file_name_that_is_no_utf8_survives(tmp_path):
+    path = tmp_path / "result.json"
+    write_results(path, [assessment(name="cell_\udcff.mpt")])
+    (again,) = read_results(path)
+    assert again.spectrum.name == "cell_\udcff.mpt"
+
+
+def test_a_failed_write_keeps_the_result_that_was_there(tmp_path):
+    path = stored(tmp_path)
+    before = path.read_bytes()
+    one = assessment()
+    with pytest.raises(StoreError):
+        write_results(path, [replace(one, spectrum=one.spectrum.with_metadata(x=object()))])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_a_result_is_as_readable_as_any_other_file(tmp_path):
+    (tmp_path / "other").touch()
+    assert stored(tmp_path).stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_a_result_that_cannot_be_written_is_said_and_leaves_nothing(tmp_path):

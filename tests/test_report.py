@@ -1,13 +1,17 @@
 """Reports: complete, self-contained, the same every time, and safe with hostile names."""
 
 import re
+from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 
 from eis.report import render_html, render_text
-from tests.assessment_factory import assessment, near_the_limit, not_resolved
+from eis.results import Verdict
+from tests.assessment_factory import assessment, finding, near_the_limit, not_resolved
 
 GOLDEN = Path(__file__).parent / "golden" / "report.txt"
 ALL = (assessment, near_the_limit, not_resolved)
@@ -42,14 +46,66 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
+@cache
+def page_of(*makes):
+    """The page of some assessments; drawn once, it takes a second each."""
+    return render_html([make() for make in makes], title="Report")
+
+
 def test_hostile_file_names_are_text_and_nothing_else():
     page = Page(render_html([assessment(name=HOSTILE)], title=HOSTILE))
     assert "script" not in page.tags
     assert not any(name.startswith("on") for name, _ in page.attributes)
 
 
+def test_a_name_neither_steers_a_terminal_nor_breaks_the_encoding():
+    hostile = "\x1b[2J\x00\x9b\u202e\u2028\udcff"
+    one = assessment(name=f"cell{hostile}.mpt")
+    for text in (render_text([one]), render_html([one], title=f"Report{hostile}")):
+        assert not set(text) & (set(hostile) - set("[2J"))
+        assert text.encode("utf-8")
+
+
+def test_a_line_break_in_a_name_forges_no_line_of_the_text_report():
+    text = render_text([assessment(name="cell.mpt\nPASS: all is well")])
+    assert not any(line.startswith("PASS") for line in text.splitlines())
+
+
+def test_a_unit_nobody_foresaw_is_printed_as_it_stands():
+    one = assessment(findings=(finding(unit="mohm cm^2"),))
+    assert "mΩ·cm²" in render_text([one])
+    assert "mΩ·cm²" in render_html([one], title="Report")
+
+
+def test_data_that_are_invalid_and_have_no_finding_still_make_a_page():
+    one = assessment(findings=(), verdict=Verdict.INVALID_DATA, because="Drift.", arcs=(), would_change=())
+    assert "INVALID_DATA" in render_html([one], title="Report")
+    assert "INVALID_DATA" in render_text([one])
+
+
+def test_the_readers_own_plot_style_does_not_change_the_page():
+    plain = page_of(assessment)
+    with mpl.rc_context({"axes.facecolor": "black", "font.size": 30, "svg.fonttype": "path"}):
+        assert render_html([assessment()], title="Report") == plain
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_what_was_recorded_with_the_spectrum_stands_on_the_page():
+    page = "".join(Page(page_of(assessment)).text)
+    for words in ("soc_percent", "instrument · model", "SP-300"):
+        assert words in page
+
+
+def test_a_long_vendor_header_is_cut_and_says_so():
+    one = assessment()
+    many = one.spectrum.with_metadata(vendor={f"key{i}": "x" * 1000 for i in range(100)})
+    page = render_html([replace(one, spectrum=many)], title="Report")
+    assert "… (1000 characters)" in page
+    assert "more in the stored result" in page
+
+
 def test_the_page_asks_for_nothing_from_elsewhere():
-    text = render_html([make() for make in ALL], title="Report")
+    text = page_of(*ALL)
     page = Page(text)
     assert page.open == []
     for name, value in page.attributes:
@@ -60,19 +116,19 @@ def test_the_page_asks_for_nothing_from_elsewhere():
 
 
 def test_no_id_is_used_twice_on_a_page_of_many_drawings():
-    page = Page(render_html([make() for make in ALL], title="Report"))
+    page = Page(page_of(*ALL))
     ids = [value for name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
 
 
 def test_the_same_assessments_give_the_same_bytes():
-    assert render_html([assessment()], title="t") == render_html([assessment()], title="t")
+    assert render_html([assessment()], title="Report") == page_of(assessment)
 
 
 @pytest.mark.parametrize("make", ALL)
 def test_both_reports_say_everything_a_reader_must_know(make):
     one = make()
-    page = "".join(Page(render_html([one], title="Report")).text)
+    page = "".join(Page(page_of(make)).text)
     for text in (render_text([one]), page):
         flat = " ".join(text.split())
         assert one.judgement.verdict in flat
@@ -91,9 +147,8 @@ def test_both_reports_say_everything_a_reader_must_know(make):
 
 
 def test_no_number_is_printed_as_nan_or_inf():
-    for make in ALL:
-        text = render_text([make()]) + "".join(Page(render_html([make()], title="Report")).text)
-        assert not re.search(r"\b(nan|inf)\b", text)
+    text = render_text([make() for make in ALL]) + "".join(Page(page_of(*ALL)).text)
+    assert not re.search(r"\b(nan|inf)\b", text)
 
 
 def test_the_text_report_is_the_golden_one():
@@ -101,6 +156,6 @@ def test_the_text_report_is_the_golden_one():
 
 
 def test_a_page_of_several_spectra_begins_with_a_table_of_them():
-    text = render_html([make() for make in ALL], title="Report")
+    text = page_of(*ALL)
     for name in ("cell_07.mpt", "near.csv", "blocking cell.z"):
         assert f">{name}</a>" in text

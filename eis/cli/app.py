@@ -271,6 +271,42 @@ def report(
     output.say(f"wrote {out}")
 
 
+@app.command()
+def refit(
+    folder: Annotated[Path, typer.Argument(help="Folder of the archive; subfolders are searched too.")],
+    circuit: Annotated[str, typer.Option(help="e.g. 'L0-R0-p(R1,CPE1)-p(R2,CPE2)'")],
+    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")],
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    weight: Weight = "modulus",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the further starts.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Fit one circuit to every spectrum of a folder; a run that was killed goes on where it stopped."""
+    from eis.refit import refit as run
+    from fitting.circuit import parse
+
+    parse(circuit)
+    chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
+    _announce_compiling()
+    with output.bar() as bar:
+        task = bar.add_task("files")
+        done = run(
+            folder,
+            circuit,
+            out,
+            weight=chosen,
+            seed=seed,
+            workers=workers,
+            on_files=lambda n, total: bar.update(task, completed=n, total=total),
+        )
+    if json:
+        numbers = {name: getattr(done, name) for name in done.__slots__ if name != "out"}
+        output.write_document("refit", [{"out": str(done.out), **numbers}])
+    else:
+        output.say(str(done))
+    raise typer.Exit(4 if done.n_failed else 0)
+
+
 @app.callback(invoke_without_command=True)
 def version(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     """From a solid-state battery cell, or an archived spectrum, to a verdict that can be trusted."""
