@@ -27,7 +27,7 @@ ArcKind = Literal["cpe", "capacitor", "zarc"]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One circuit parameter after a fit.
+    r"""One circuit parameter after a fit.
 
     Parameters
     ----------
@@ -37,6 +37,9 @@ class Parameter:
         Value and standard uncertainty in `unit`; `u` is NaN when there is none, and `because` says why.
     lower, upper : float
         The limits the fit kept.
+    significance : float
+        Largest change of Z over all frequencies, as a fraction of \|Z\|, per relative change of the parameter (per
+        unit change of an exponent): a parameter near 0 does not matter to these data, however well it is known.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Parameter:
     lower: float = 0.0
     upper: float = math.inf
     because: str = ""
+    significance: float = math.nan
 
     def __str__(self) -> str:
         unit = self.unit.replace("ohm", "Ω")
@@ -174,7 +178,7 @@ class Fit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of the JSON documents; NaN is null there."""
-        names = ("name", "value", "u", "unit", "fixed", "at_bound", "because")
+        names = ("name", "value", "u", "unit", "fixed", "at_bound", "because", "significance")
         return {
             "circuit": self.circuit,
             "weight": self.weight,

@@ -5,12 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fitting.bootstrap import Bootstrap
+    from fitting.bulk import Batch, fit_many
     from fitting.circuit import Circuit, parse
     from fitting.cnls import fit
+    from fitting.profile import Profile
+    from fitting.selection import compare, select
 
-__all__ = ["Circuit", "fit", "parse"]
+__all__ = [
+    "Batch",
+    "Bootstrap",
+    "Circuit",
+    "Profile",
+    "compare",
+    "fit",
+    "fit_many",
+    "parse",
+    "select",
+]
 
-_HOME = {"Circuit": "fitting.circuit", "parse": "fitting.circuit", "fit": "fitting.cnls"}
+_HOME = {
+    "Batch": "fitting.bulk",
+    "Bootstrap": "fitting.bootstrap",
+    "Circuit": "fitting.circuit",
+    "Profile": "fitting.profile",
+    "compare": "fitting.selection",
+    "fit": "fitting.cnls",
+    "fit_many": "fitting.bulk",
+    "parse": "fitting.circuit",
+    "select": "fitting.selection",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,20 +12,22 @@ from typing import overload
 
 import numpy as np
 
+from eis.errors import FitError
 from eis.results import Fit
 from eis.spectrum import RealArray, Spectrum
 from fitting.circuit import Circuit, parse
 from fitting.descent import walker
 from fitting.problem import Problem, Values, Weight, by_name, lay_out
+from fitting.staircase import has_tail
 from fitting.starts import starts
-from fitting.uncertainty import AGREE, RETRY, End, at_limit, record
+from fitting.uncertainty import AGREE, NOTHING, RETRY, End, at_limit, correlation, record
 
 CAREFUL = (None, 10.0, 1000.0)
 """Dampings of the walks from a start that is wholly given: the lowest end near it is wanted."""
 RESTARTS = 12
 """Most starts that are tried."""
-NOTHING = 1e-28
-"""A χ² that is rounding alone."""
+EASY = 3
+"""Arcs and tails up to which six starts, two of them agreeing, are enough; each further one asks for two more."""
 
 
 @overload
@@ -37,6 +39,7 @@ def fit(
     start: Values | None = ...,
     bounds: Mapping[str, tuple[float, float]] | None = ...,
     fix: Mapping[str, float] | None = ...,
+    near: Fit | None = ...,
     seed: int = ...,
 ) -> Fit: ...
 @overload
@@ -48,6 +51,7 @@ def fit(
     start: Values | None = ...,
     bounds: Mapping[str, tuple[float, float]] | None = ...,
     fix: Mapping[str, float] | None = ...,
+    sequence: bool = ...,
     seed: int = ...,
 ) -> list[Fit]: ...
 def fit(
@@ -58,6 +62,8 @@ def fit(
     start: Values | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     fix: Mapping[str, float] | None = None,
+    near: Fit | None = None,
+    sequence: bool = False,
     seed: int = 0,
 ) -> Fit | list[Fit]:
     r"""Fit a circuit to a spectrum (or to each of several).
@@ -79,6 +85,11 @@ def fit(
         Limits by parameter name, in natural units.
     fix : mapping of str to float, optional
         Parameters held at a value.
+    near : Fit, optional
+        A fit of the same circuit to begin from, e.g. of the spectrum before this one in time or temperature. Its
+        neighbourhood is kept if what it leaves over is noise; otherwise the data's own starts are tried as well.
+    sequence : bool
+        Of several spectra, begin each near the one before.
     seed : int
         Seed of the varied starts.
 
@@ -98,21 +109,26 @@ def fit(
     """
     parsed = parse(circuit) if isinstance(circuit, str) else circuit
     if not isinstance(spectrum, Spectrum):
-        return [
-            fit(parsed, one, weight=weight, start=start, bounds=bounds, fix=fix, seed=seed) for one in spectrum
-        ]
+        fits: list[Fit] = []
+        for one in spectrum:
+            before = fits[-1] if sequence and fits else None
+            fits.append(
+                fit(parsed, one, weight=weight, start=start, bounds=bounds, fix=fix, near=before, seed=seed)
+            )
+        return fits
     given = by_name(parsed, start)
     problem = lay_out(parsed, spectrum, weight, given, bounds or {}, fix or {})
+    candidates = _candidates(problem, given, seed)
     if all(name in given for name, free in zip(parsed.names, problem.free, strict=True) if free):
-        t = problem.walked(problem.values)
-        ends = [walker(problem, damping=damping)(t) for damping in CAREFUL]
-        if not _is_settled(problem, ends):
-            ends.append(walker(problem, compiled=False)(t))
+        ends = _search_near(problem, problem.values)
+    elif near is not None:
+        end = walker(problem)(problem.walked(_values_of(near, problem)))
+        ends = [end] if _looks_right(problem, end) else _search(problem, candidates)
     else:
-        ends = _search(problem, _candidates(problem, given, seed))
+        ends = _search(problem, candidates)
     best = min(ends, key=lambda end: end.chi2)
     values = problem.natural(best.t)
-    if start is None and not bounds and not fix:
+    if start is None and near is None and not bounds and not fix:
         values = _order_arcs(parsed, values)
     return record(problem, values, best, ends, weight)
 
@@ -137,19 +153,41 @@ def _search(problem: Problem, candidates: Iterator[RealArray]) -> list[End]:
     return ends
 
 
+def _search_near(problem: Problem, values: RealArray) -> list[End]:
+    """Walk down from one start with several dampings, and SciPy's way if none of them looks right."""
+    t = problem.walked(values)
+    ends = [walker(problem, damping=damping)(t) for damping in CAREFUL]
+    if not any(_looks_right(problem, end) for end in ends):
+        ends.append(walker(problem, compiled=False)(t))
+    return ends
+
+
+def _values_of(near: Fit, problem: Problem) -> RealArray:
+    """Return the values of another fit as a start for this problem."""
+    if near.circuit != str(problem.circuit):
+        raise FitError(
+            f"The fit to begin near is of another circuit, {near.circuit}",
+            where=f"circuit {problem.circuit}",
+            mend="Give a fit of the same circuit.",
+        )
+    values = np.array([near.value(name) for name in problem.circuit.names])
+    return np.where(problem.free, np.clip(values, problem.lower, problem.upper), problem.values)
+
+
 def _is_settled(problem: Problem, ends: Sequence[End]) -> bool:
-    """Two ends agree on the best χ², nothing has run away, and what they leave over is noise rather than shape."""
+    """Enough ends agree on the best χ², and that one looks right."""
     best, *others = sorted(ends, key=lambda end: end.chi2)
+    components = len(problem.circuit.arcs) + has_tail(problem.circuit)
+    enough = 6 + 2 * max(0, components - EASY)
     agreed = any(end.chi2 <= best.chi2 * (1 + AGREE) + NOTHING for end in others)
-    limit = RETRY / np.sqrt(problem.z.size)
-    degenerate = at_limit(problem, problem.natural(best.t))[problem.walked_by_log].any()
-    return agreed and not degenerate and (best.chi2 <= NOTHING or _correlation(problem.residuals(best.t)) < limit)
+    return agreed and len(ends) >= enough and _looks_right(problem, best)
 
 
-def _correlation(residuals: RealArray) -> float:
-    """Return the correlation of neighbouring residuals, the larger of real and imaginary parts."""
-    parts = residuals.reshape(2, -1)
-    return float(((parts[:, 1:] * parts[:, :-1]).sum(axis=1) / np.maximum((parts**2).sum(axis=1), NOTHING)).max())
+def _looks_right(problem: Problem, end: End) -> bool:
+    """Tell whether an end arrived, nothing in it ran away, and what it leaves over is noise rather than shape."""
+    away = at_limit(problem, problem.natural(end.t))[problem.walked_by_log].any()
+    follows = correlation(problem.residuals(end.t)) > RETRY / np.sqrt(problem.z.size)
+    return end.success and not away and (end.chi2 <= NOTHING or not follows)
 
 
 def _order_arcs(circuit: Circuit, values: RealArray) -> RealArray:

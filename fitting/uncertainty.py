@@ -20,6 +20,8 @@ VANISHED = 10.0
 """A scale or time within this factor of the end of its reach has run away: the data want no such element."""
 RETRY, SUSPECT = 2.2, 3.2
 """Correlation of neighbouring residuals, in deviations 1/√n, from which a fit is tried again, or suspect."""
+NOTHING = 1e-28
+"""A χ² that is rounding alone."""
 SINGULAR = 1e-10
 """Singular values below this fraction of the largest count as zero."""
 
@@ -46,6 +48,7 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
     covariance, unknown = _covariance(problem, t, at_bound, scale)
     place = {int(i): j for j, i in enumerate(np.flatnonzero(problem.free))}
     parameters, notes = [], list(problem.notes)
+    significance = _significance(problem, values)
     for i, (name, kind) in enumerate(zip(circuit.names, circuit.parameters, strict=True)):
         u, why = math.nan, ""
         if not problem.free[i]:
@@ -71,16 +74,24 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
                 lower=float(problem.shown[i][0]),
                 upper=float(problem.shown[i][1]),
                 because=why,
+                significance=float(significance[i]),
             )
         )
-    agreeing = sum(end.chi2 <= best.chi2 * (1 + AGREE) + 1e-28 for end in ends)
+    agreeing = sum(end.chi2 <= best.chi2 * (1 + AGREE) + NOTHING for end in ends)
     if not best.success:
         notes.append("The optimiser stopped at its limit of steps.")
     if len(ends) > 3 and agreeing < 2:
         notes.append(f"Only one of {len(ends)} starts reached this minimum.")
+    follows = correlation(residuals)
+    if follows > SUSPECT / math.sqrt(n / 2) and chi2 > NOTHING:
+        notes.append(
+            f"Neighbouring residuals are correlated ({follows:.2f}): the circuit misses a shape in these data."
+        )
     notes += _other_minima(problem, best, ends)
     names = circuit.names
-    log_likelihood = n * math.log(max(chi2, 1e-300) / n)
+    # −2 ln L up to a constant: with known variances χ² itself, otherwise with the variance at its best value
+    misfit = chi2 if weight == "variance" else n * math.log(max(chi2, 1e-300) / n)
+    k_all = k if weight == "variance" else k + 1
     return Fit(
         circuit=str(circuit),
         parameters=tuple(parameters),
@@ -89,8 +100,8 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
         weight=weight,
         chi2=chi2,
         reduced_chi2=chi2 / degrees,
-        aicc=log_likelihood + 2 * (k + 1) + 2 * (k + 1) * (k + 2) / max(n - k - 2, 1),
-        bic=log_likelihood + (k + 1) * math.log(n),
+        aicc=misfit + 2 * k_all + 2 * k_all * (k_all + 1) / max(n - k_all - 1, 1),
+        bic=misfit + k_all * math.log(n),
         n_points=n // 2,
         n_free=k,
         converged=best.success,
@@ -102,6 +113,19 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
         series_resistance=circuit.series_resistance,
         metadata={"starts": [{"chi2": end.chi2, "converged": end.success} for end in ends]},
     )
+
+
+def correlation(residuals: RealArray) -> float:
+    """Return the correlation of neighbouring residuals, shape (2n,), the larger of real and imaginary parts."""
+    parts = residuals.reshape(2, -1)
+    return float(((parts[:, 1:] * parts[:, :-1]).sum(axis=1) / np.maximum((parts**2).sum(axis=1), NOTHING)).max())
+
+
+def _significance(problem: Problem, values: RealArray) -> RealArray:
+    """Return how much each parameter matters to Z, shape (p,); see `Parameter`."""
+    z, by_value = problem.circuit.jacobian(problem.omega, values)
+    scale = np.where(problem.walked_by_log, values, 1.0)
+    return np.asarray(np.abs(by_value * scale[:, None] / z).max(axis=1))
 
 
 def _at_which_limit(problem: Problem, i: int, value: float) -> str:

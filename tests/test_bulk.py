@@ -193,3 +193,23 @@ def test_nobody_needs_a_guess_for_ladders_of_up_to_three_arcs(arcs, tail):
     circuit, z, right = random_ladders(arcs, tail, 100, seed=arcs)
     batch = fit_many(circuit, FREQUENCY, z)
     assert (batch.chi2 <= 1.05 * right).mean() >= 0.97
+
+
+REFERENCE = {  # reference circuits of solid-state cells, with values each sweep determines
+    "L0-R0-p(R1,CPE1)-CPE2": [1e-7, 30, 90, 3e-8, 0.92, 2e-5, 0.9],
+    "p(R1,CPE1)-p(R2,CPE2)-CPE3": [300, 1e-9, 0.95, 800, 2e-7, 0.88, 1e-4, 0.9],
+    "L0-R0-p(R1,CPE1)-p(R2,CPE2)": [1e-7, 22, 15, 1.4e-7, 0.95, 17.7, 1.5e-5, 0.92],
+    "L0-R0-p(R1,CPE1)-p(R2,CPE2)-p(R3,CPE3)-W4": [1e-7, 10, 8, 3e-7, 0.95, 20, 1e-5, 0.9, 30, 1e-3, 0.9, 5],
+    "R0-p(R1-Ws2,CPE1)": [5, 12, 25, 0.5, 3e-5, 0.9],
+    "R0-TLMQ1": [5, 40, 2e-3, 0.92],
+}
+
+
+@pytest.mark.parametrize("text", REFERENCE)
+def test_68_percent_intervals_hold_the_truth_in_63_to_73_percent_of_1000_draws(text):
+    circuit, truth = parse(text), np.array(REFERENCE[text])
+    clean = circuit.impedance(2 * np.pi * FREQUENCY, truth)
+    z = np.array([noisy(clean, 2e-3, seed) for seed in range(1000)])
+    batch = fit_many(circuit, FREQUENCY, z, start=truth)
+    covered = (np.abs(batch.values - truth) <= batch.u).mean(axis=0)
+    assert np.all((covered > 0.63) & (covered < 0.73)), dict(zip(batch.names, covered, strict=True))

@@ -203,3 +203,31 @@ def test_the_published_battery_fit_from_the_command_line():
     assert f"{values[6]:.3g}" == "0.22"
     (entry,) = json.loads(eis(*arguments).stdout)["results"]
     assert any("R1 = 0.00868" in note for note in entry["because"])
+
+
+def test_circuits_are_compared_and_the_over_fit_is_said():
+    three = CIRCUIT + "-p(R3,CPE3)"
+    done = eis("fit", CELL, "--compare", "L0-R0-p(R1,CPE1)", "--compare", CIRCUIT, "--compare", three, "--json")
+    (entry,) = json.loads(done.stdout)["results"]
+    assert entry["circuit"] == CIRCUIT
+    assert "do not support 3 arcs" in json.dumps(entry["comparison"])
+    refused = eis("fit", CELL, "--compare", CIRCUIT, "--fix", "R0=1")
+    assert refused.returncode == 2
+    assert "--compare" in refused.stderr
+
+
+def test_a_profile_interval_holds_the_value_and_an_unknown_name_is_refused():
+    done = eis("fit", CELL, "--circuit", CIRCUIT, "--profile", "R2", "--json")
+    (entry,) = json.loads(done.stdout)["results"]
+    (interval,) = entry["profiles"]
+    assert interval["low"] < interval["value"] < interval["high"]
+    assert eis("fit", CELL, "--circuit", CIRCUIT, "--profile", "R9").returncode == 4
+
+
+def test_a_sequence_begins_near_the_fit_before():
+    files = [folder() / f"symmetric_cell.{suffix}" for suffix in ("mpt", "DTA", "z")]
+    done = eis("fit", *files, "--circuit", CIRCUIT, "--sequence", "--json")
+    results = json.loads(done.stdout)["results"]
+    values = [[p["value"] for p in entry["parameters"]] for entry in results]
+    assert values[1] == pytest.approx(values[0], rel=1e-3)
+    assert all(entry["converged"] for entry in results)

@@ -243,3 +243,30 @@ def test_the_report_of_a_fit_reads_as_a_person_would_write_it():
     assert "R2 = 17." in text
     assert "inf" not in text
     assert "nan" not in text
+
+
+def test_a_fit_of_another_circuit_is_no_start():
+    other = fit("R0-p(R1,CPE1)", TRUTH.spectrum())
+    with pytest.raises(FitError, match="another circuit"):
+        fit(TRUTH.circuit, TRUTH.spectrum(), near=other)
+
+
+def test_a_sequence_keeps_to_the_minimum_of_the_spectrum_before():
+    spectra = [TwoArcs(r2=17.7 * factor).spectrum(noise=1e-3, seed=i) for i, factor in enumerate((1, 1.2, 1.5, 2))]
+    fits = fit(TRUTH.circuit, spectra, sequence=True)
+    assert [one.value("R2") for one in fits] == pytest.approx([17.7, 21.24, 26.55, 35.4], rel=0.01)
+    assert [len(one.metadata["starts"]) for one in fits[1:]] == [1, 1, 1]
+
+
+def test_a_shape_the_circuit_misses_is_said():
+    notes = fit("R0-p(R1,CPE1)", TRUTH.spectrum(noise=1e-3)).because
+    assert any("misses a shape" in note for note in notes)
+    assert not any("misses a shape" in note for note in fit(TRUTH.circuit, TRUTH.spectrum(noise=1e-3)).because)
+
+
+def test_the_significance_of_a_parameter_is_its_largest_effect_on_z():
+    f = FREQUENCY
+    fitted = fit("R0-p(R1,C1)", Spectrum.of(f, 10 + 5 / (1 + 1j * f / 100)))
+    # ∂Z/∂R0 · R0/|Z| is largest at the highest frequency, where Z is R0 alone
+    assert fitted["R0"].significance == pytest.approx(1, rel=1e-3)
+    assert fitted["R1"].significance == pytest.approx(5 / 15, rel=1e-3)

@@ -13,14 +13,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eis.cli import output, values
+from eis.cli import fits, output, values
+from eis.cli.options import (
+    KINDS,
+    WEIGHTS,
+    AsJson,
+    Files,
+    Plots,
+    Weight,
+    announce_compiling,
+    made,
+    make,
+    read,
+    save,
+)
 from eis.errors import ConfigError, EisError, StoreError
 from eis.namesakes import refuse_namesakes
 
 if TYPE_CHECKING:
     from eis.results import Assessment, Reading
-    from eis.spectrum import CellKind, Spectrum
-    from fitting.problem import Weight as WeightName
 
 app = typer.Typer(
     help="From a solid-state battery cell, or an archived spectrum, to a verdict that can be trusted.",
@@ -29,12 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Files = Annotated[list[str], typer.Argument(metavar="FILES...", help="Spectra: any vendor file we read.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")]
-Weight = Annotated[str, typer.Option(help="modulus, unit, proportional or variance.")]
-Plots = Annotated[Path | None, typer.Option("--plot", metavar="DIR", help="Write a PNG per spectrum to DIR.")]
-WEIGHTS: tuple[WeightName, ...] = ("modulus", "unit", "proportional", "variance")
-KINDS: tuple[CellKind, ...] = ("symmetric", "half", "full", "blocking")
 INTERNAL_BUG, SIGNALLED = 70, 128
 
 
@@ -46,7 +51,7 @@ def demo(
     from eis import pipeline
 
     folder = _fresh(out)
-    _announce_compiling()
+    announce_compiling()
     total = len(pipeline.DEMO_RESOURCES) * len(pipeline.DEMO_SWEEP.frequencies_hz)
     with output.progress(total, "points") as advance:
         shown = pipeline.demonstrate(folder, on_point=lambda _: advance())
@@ -110,10 +115,10 @@ def convert(
     suffix = {"nc": ".nc", "csv": ".csv", "bdf": ".bdf.csv"}[
         values.one_of(to, ("nc", "csv", "bdf"), option="--to") or "nc"
     ]
-    _make(out)
+    make(out)
 
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        spectra = _read(name)
+        spectra = read(name)
         for i, spectrum in enumerate(spectra):
             part = f"-{i + 1}" if len(spectra) > 1 else ""
             target = archive.write(spectrum, out / f"{Path(name).name}{part}{suffix}")
@@ -130,12 +135,12 @@ def validate(files: Files, plot: Plots = None, json: AsJson = False) -> None:
     from eis.validation import validate as test
 
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in _read(name):
+        for spectrum in read(name):
             found = test(spectrum)
             if plot:
                 from eis.plots import plot_residuals
 
-                _save(plot_residuals(validity=found), plot, spectrum, "residuals")
+                save(plot_residuals(validity=found), plot, spectrum, "residuals")
             yield {"file": name, **found.to_dict()}, 0 if found.verdict == "valid" else 3
 
     entries, code = output.each(files, step)
@@ -145,48 +150,6 @@ def validate(files: Files, plot: Plots = None, json: AsJson = False) -> None:
         if "error" not in e
     )
     _finish("validate", entries, code, json, ("file", "verdict", "rms", "max", "because"), rows)
-
-
-@app.command()
-def fit(
-    files: Files,
-    circuit: Annotated[str, typer.Option(help="e.g. 'L0-R0-p(R1,CPE1)-p(R2,CPE2)'")],
-    weight: Weight = "modulus",
-    start: Annotated[str | None, typer.Option(metavar="v1,v2,…", help="Initial values, in circuit order.")] = None,
-    fix: Annotated[list[str] | None, typer.Option(metavar="NAME=V", help="Hold a parameter.")] = None,
-    bounds: Annotated[list[str] | None, typer.Option(metavar="NAME=LO:HI", help="Limit a parameter.")] = None,
-    plot: Plots = None,
-    json: AsJson = False,
-) -> None:
-    """Fit a circuit: values with honest uncertainties, and in words what the data do not tell."""
-    from fitting.circuit import parse
-    from fitting.cnls import fit as run
-
-    parsed = parse(circuit)
-    chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
-    held, limited = values.assignments(fix or [], option="--fix"), values.limits(bounds or [], option="--bounds")
-    first = values.numbers(start, option="--start")
-    _announce_compiling()
-    fitted = []
-
-    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in _read(name):
-            found = run(parsed, spectrum, weight=chosen, start=first, fix=held, bounds=limited)
-            fitted.append((name, found))
-            if plot:
-                from eis.plots import plot_nyquist
-
-                _save(plot_nyquist(spectrum, fit=found), plot, spectrum, "fit")
-            yield {"file": name, **found.to_dict()}, 0 if found.converged else 4
-
-    entries, code = output.each(files, step)
-    if json:
-        output.write_document("fit", entries)
-    else:
-        for name, one in fitted:
-            output.say(f"{name}: {one}\n")
-    output.show_errors(entries)
-    raise typer.Exit(code)
 
 
 @app.command()
@@ -229,10 +192,10 @@ def check(
 
         parse(circuit)
     done: list[Assessment] = []
-    _announce_compiling()
+    announce_compiling()
 
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in _read(name):
+        for spectrum in read(name):
             one = pipeline.assess(
                 spectrum, cell, limit, circuit=circuit, reading=read_as, element=element, weight=chosen
             )
@@ -240,7 +203,7 @@ def check(
             yield _check_entry(one), one.judgement.exit_code
 
     entries, code = output.each(files, step)
-    written = pipeline.write_report(done, _made(out), title="Interface check") if out and done else ()
+    written = pipeline.write_report(done, made(out), title="Interface check") if out and done else ()
     if json:
         output.write_document("check", entries)
     elif done:
@@ -271,40 +234,8 @@ def report(
     output.say(f"wrote {out}")
 
 
-@app.command()
-def refit(
-    folder: Annotated[Path, typer.Argument(help="Folder of the archive; subfolders are searched too.")],
-    circuit: Annotated[str, typer.Option(help="e.g. 'L0-R0-p(R1,CPE1)-p(R2,CPE2)'")],
-    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")],
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
-    weight: Weight = "modulus",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the further starts.")] = 0,
-    json: AsJson = False,
-) -> None:
-    """Fit one circuit to every spectrum of a folder; a run that was killed goes on where it stopped."""
-    from eis.refit import refit as run
-    from fitting.circuit import parse
-
-    parse(circuit)
-    chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
-    _announce_compiling()
-    with output.bar() as bar:
-        task = bar.add_task("files")
-        done = run(
-            folder,
-            circuit,
-            out,
-            weight=chosen,
-            seed=seed,
-            workers=workers,
-            on_files=lambda n, total: bar.update(task, completed=n, total=total),
-        )
-    if json:
-        numbers = {name: getattr(done, name) for name in done.__slots__ if name != "out"}
-        output.write_document("refit", [{"out": str(done.out), **numbers}])
-    else:
-        output.say(str(done))
-    raise typer.Exit(4 if done.n_failed else 0)
+app.command()(fits.fit)
+app.command()(fits.refit)
 
 
 @app.callback(invoke_without_command=True)
@@ -344,14 +275,6 @@ def main() -> None:
         sys.exit(INTERNAL_BUG)
 
 
-def _announce_compiling() -> None:
-    """Say so before the first fit on a machine compiles the engine, which takes some ten seconds."""
-    from fitting.compiled import is_ready
-
-    if not is_ready():
-        output.complain("compiling the fitting engine, once on this machine (some ten seconds)")
-
-
 def _terminate(number: int, frame: Any) -> None:
     """Turn a signal into an exit, so that every `finally` runs and the cell goes off."""
     raise SystemExit(SIGNALLED + number)
@@ -359,12 +282,6 @@ def _terminate(number: int, frame: Any) -> None:
 
 def _command() -> str:
     return next((word for word in sys.argv[1:] if not word.startswith("-")), "eis")
-
-
-def _read(name: str) -> list[Spectrum]:
-    from eis.readers import read_all
-
-    return read_all(name)
 
 
 def _check_entry(one: Assessment) -> output.Entry:
@@ -390,28 +307,8 @@ def _finish(
     raise typer.Exit(code)
 
 
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"The folder cannot be made: {error.strerror}", where=str(folder), mend="Choose another."
-        ) from error
-
-
-def _made(folder: Path) -> Path:
-    _make(folder)
-    return folder
-
-
 def _fresh(folder: Path) -> Path:
     """Return `folder`, or the first ``folder-2``, ``folder-3``, … that does not exist: nothing is overwritten."""
     if not folder.exists():
         return folder
     return next(other for i in range(2, 10_000) if not (other := folder.with_name(f"{folder.name}-{i}")).exists())
-
-
-def _save(drawn: Any, folder: Path, spectrum: Spectrum, what: str) -> None:
-    axes = drawn[0] if isinstance(drawn, tuple) else drawn
-    _make(folder)
-    axes.figure.savefig(folder / f"{Path(spectrum.name).name}.{what}.png", dpi=150, bbox_inches="tight")

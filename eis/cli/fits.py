@@ -1,0 +1,128 @@
+"""The commands that fit: one circuit to some files, or to a whole archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eis.cli import output, values
+from eis.cli.options import WEIGHTS, AsJson, Files, Plots, Weight, announce_compiling, read, save
+from eis.errors import ConfigError
+
+if TYPE_CHECKING:
+    from eis.results import Fit
+
+
+def fit(
+    files: Files,
+    circuit: Annotated[str | None, typer.Option(help="e.g. 'L0-R0-p(R1,CPE1)-p(R2,CPE2)'")] = None,
+    weight: Weight = "modulus",
+    start: Annotated[str | None, typer.Option(metavar="v1,v2,…", help="Initial values, in circuit order.")] = None,
+    fix: Annotated[list[str] | None, typer.Option(metavar="NAME=V", help="Hold a parameter.")] = None,
+    bounds: Annotated[list[str] | None, typer.Option(metavar="NAME=LO:HI", help="Limit a parameter.")] = None,
+    compare: Annotated[list[str] | None, typer.Option(metavar="CIRCUIT", help="Rank circuits by AICc.")] = None,
+    profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help="95 % profile interval.")] = None,
+    sequence: Annotated[bool, typer.Option("--sequence", help="Begin each spectrum near the one before.")] = False,
+    plot: Plots = None,
+    json: AsJson = False,
+) -> None:
+    """Fit a circuit: values with honest uncertainties, and in words what the data do not tell."""
+    from fitting.circuit import parse
+    from fitting.cnls import fit as run
+
+    rivals = [parse(text) for text in compare or []]
+    if circuit is None and not rivals:
+        raise ConfigError(
+            "The circuit is missing", where="--circuit", mend="Write e.g. --circuit 'R0-p(R1,CPE1)'."
+        )
+    parsed = parse(circuit) if circuit is not None else None
+    chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
+    held, limited = values.assignments(fix or [], option="--fix"), values.limits(bounds or [], option="--bounds")
+    first = values.numbers(start, option="--start")
+    if rivals and (first or held or limited or sequence):
+        raise ConfigError(
+            "Starts, fixed values and limits belong to one circuit", where="--compare", mend="Leave them out."
+        )
+    announce_compiling()
+    shown: list[str] = []
+    before: list[Fit] = []
+
+    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
+        for spectrum in read(name):
+            entry: output.Entry = {"file": name}
+            if rivals:
+                from fitting.selection import compare as rank
+                from fitting.selection import select
+
+                circuits = [str(one) for one in (*([parsed] if parsed else []), *rivals)]
+                fits = select(spectrum, circuits, weight=chosen)
+                found, ranking = fits[0], rank(fits)
+                shown.append(f"{name}: {ranking}")
+                entry["comparison"] = ranking.to_dict()
+            else:
+                near = before[-1] if sequence and before else None
+                found = run(parsed, spectrum, weight=chosen, start=first, fix=held, bounds=limited, near=near)  # type: ignore[arg-type]
+            before.append(found)
+            shown.append(f"{name}: {found}")
+            intervals = []
+            for wanted in profile or []:
+                from fitting.profile import profile as walk
+
+                interval = walk(found, spectrum, wanted)
+                shown.append(f"  {interval}")
+                intervals.append(interval.to_dict())
+            if intervals:
+                entry["profiles"] = intervals
+            if plot:
+                from eis.plots import plot_nyquist, plot_residuals
+
+                save(plot_nyquist(spectrum, fit=found), plot, spectrum, "fit")
+                save(plot_residuals(found), plot, spectrum, "residuals")
+            yield {**entry, **found.to_dict()}, 0 if found.converged else 4
+
+    entries, code = output.each(files, step)
+    if json:
+        output.write_document("fit", entries)
+    else:
+        for text in shown:
+            output.say(text)
+    output.show_errors(entries)
+    raise typer.Exit(code)
+
+
+def refit(
+    folder: Annotated[Path, typer.Argument(help="Folder of the archive; subfolders are searched too.")],
+    circuit: Annotated[str, typer.Option(help="e.g. 'L0-R0-p(R1,CPE1)-p(R2,CPE2)'")],
+    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")],
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    weight: Weight = "modulus",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the further starts.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Fit one circuit to every spectrum of a folder; a run that was killed goes on where it stopped."""
+    from eis.refit import refit as run
+    from fitting.circuit import parse
+
+    parse(circuit)
+    chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
+    announce_compiling()
+    with output.bar() as bar:
+        task = bar.add_task("files")
+        done = run(
+            folder,
+            circuit,
+            out,
+            weight=chosen,
+            seed=seed,
+            workers=workers,
+            on_files=lambda n, total: bar.update(task, completed=n, total=total),
+        )
+    if json:
+        numbers = {name: getattr(done, name) for name in done.__slots__ if name != "out"}
+        output.write_document("refit", [{"out": str(done.out), **numbers}])
+    else:
+        output.say(str(done))
+    raise typer.Exit(4 if done.n_failed else 0)
