@@ -39,22 +39,21 @@ def _normal_equations(zr, zi, data_r, data_i, weight_r, weight_i, jr, ji, free, 
         residual[n + i] = (zi[i] - data_i[i]) * weight_i[i]
     for i in range(2 * n):
         chi2 += residual[i] * residual[i]
-    for a in range(k):
-        row, re, im = rows[a], jr[free[a]], ji[free[a]]
+    for a in range(k):  # two indices rather than views of rows: a view costs a reference count
+        at = free[a]
         for i in range(n):
-            row[i] = re[i] * weight_r[i]
-            row[n + i] = im[i] * weight_i[i]
+            rows[a, i] = jr[at, i] * weight_r[i]
+        for i in range(n):
+            rows[a, n + i] = ji[at, i] * weight_i[i]
     for a in range(k):
-        row = rows[a]
         total = 0.0
         for i in range(2 * n):
-            total += row[i] * residual[i]
+            total += rows[a, i] * residual[i]
         gradient[a] = total
         for b in range(a + 1):
-            other = rows[b]
             total = 0.0
             for i in range(2 * n):
-                total += row[i] * other[i]
+                total += rows[a, i] * rows[b, i]
             matrix[a, b] = total
             matrix[b, a] = total
     return chi2

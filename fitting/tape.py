@@ -154,30 +154,30 @@ def _forward(opcode, first, second, child_start, child_count, children, omega, l
     n = omega.size
     for node in range(opcode.size):
         code, at = opcode[node], first[node]
-        re, im = zr[node], zi[node]
         if code == R:
             for i in range(n):
-                re[i] = values[at]
-                im[i] = 0.0
+                zr[node, i] = values[at]
+            for i in range(n):
+                zi[node, i] = 0.0
         elif code == C:
             for i in range(n):
-                re[i] = 0.0
-                im[i] = -1.0 / (omega[i] * values[at])
+                zr[node, i] = 0.0
+                zi[node, i] = -1.0 / (omega[i] * values[at])
         elif code == L:
             for i in range(n):
-                re[i] = 0.0
-                im[i] = omega[i] * values[at]
+                zr[node, i] = 0.0
+                zi[node, i] = omega[i] * values[at]
         elif code == CPE:
             alpha = values[at + 1]
             cosine, sine = math.cos(HALF_PI * alpha) / values[at], math.sin(HALF_PI * alpha) / values[at]
             for i in range(n):
                 size = exponential(-alpha * log_omega[i])
-                re[i] = size * cosine
-                im[i] = -size * sine
+                zr[node, i] = size * cosine
+                zi[node, i] = -size * sine
         elif code == W:
             for i in range(n):
-                re[i] = values[at] * exponential(-0.5 * log_omega[i])
-                im[i] = -re[i]
+                zr[node, i] = values[at] * exponential(-0.5 * log_omega[i])
+                zi[node, i] = -zr[node, i]
         elif code == ZARC:
             alpha = values[at + 2]
             log_tau = math.log(values[at + 1])
@@ -186,8 +186,8 @@ def _forward(opcode, first, second, child_start, child_count, children, omega, l
                 size = exponential(alpha * (log_omega[i] + log_tau))
                 real, imag = 1.0 + size * cosine, size * sine
                 scale = values[at] / (real * real + imag * imag)
-                re[i] = real * scale
-                im[i] = -imag * scale
+                zr[node, i] = real * scale
+                zi[node, i] = -imag * scale
         elif code == RQ:
             alpha, r = values[second[node] + 1], values[at]
             shift = math.log(r * values[second[node]])
@@ -196,39 +196,40 @@ def _forward(opcode, first, second, child_start, child_count, children, omega, l
                 size = exponential(alpha * log_omega[i] + shift)
                 real, imag = 1.0 + size * cosine, size * sine
                 scale = r / (real * real + imag * imag)
-                re[i] = real * scale
-                im[i] = -imag * scale
+                zr[node, i] = real * scale
+                zi[node, i] = -imag * scale
         elif code == RC:
             r, tau = values[at], values[at] * values[second[node]]
             for i in range(n):
                 x = omega[i] * tau
-                re[i] = r / (1.0 + x * x)
-                im[i] = -x * re[i]
+                zr[node, i] = r / (1.0 + x * x)
+                zi[node, i] = -x * zr[node, i]
         elif code >= 0:
-            _rare(code, at, omega, values, re, im)
+            _rare(code, at, omega, values, zr[node], zi[node])
         elif code == SERIES:
             for i in range(n):
-                re[i] = 0.0
-                im[i] = 0.0
+                zr[node, i] = 0.0
+                zi[node, i] = 0.0
             for k in range(child_start[node], child_start[node] + child_count[node]):
-                cr, ci = zr[children[k]], zi[children[k]]
+                child = children[k]
                 for i in range(n):
-                    re[i] += cr[i]
-                    im[i] += ci[i]
+                    zr[node, i] += zr[child, i]
+                for i in range(n):
+                    zi[node, i] += zi[child, i]
         else:
             for i in range(n):
-                re[i] = 0.0
-                im[i] = 0.0
+                zr[node, i] = 0.0
+                zi[node, i] = 0.0
             for k in range(child_start[node], child_start[node] + child_count[node]):
-                cr, ci = zr[children[k]], zi[children[k]]
+                child = children[k]
                 for i in range(n):
-                    scale = 1.0 / (cr[i] * cr[i] + ci[i] * ci[i])
-                    re[i] += cr[i] * scale
-                    im[i] -= ci[i] * scale
+                    scale = 1.0 / (zr[child, i] * zr[child, i] + zi[child, i] * zi[child, i])
+                    zr[node, i] += zr[child, i] * scale
+                    zi[node, i] -= zi[child, i] * scale
             for i in range(n):
-                scale = 1.0 / (re[i] * re[i] + im[i] * im[i])
-                re[i] = re[i] * scale
-                im[i] = -im[i] * scale
+                scale = 1.0 / (zr[node, i] * zr[node, i] + zi[node, i] * zi[node, i])
+                zr[node, i] = zr[node, i] * scale
+                zi[node, i] = -zi[node, i] * scale
 
 
 @machine_code()
@@ -273,15 +274,16 @@ def _backward(  # type: ignore[no-untyped-def]
     n = omega.size
     for node in range(opcode.size - 1, -1, -1):
         code, at, alone = opcode[node], first[node], direct[node] == 1
-        re, im, dr, di = zr[node], zi[node], ar[node], ai[node]
         if code == SERIES:
             if not alone:
                 for k in range(child_start[node], child_start[node] + child_count[node]):
-                    tr, ti = ar[children[k]], ai[children[k]]
+                    child = children[k]
                     for i in range(n):
-                        tr[i] = dr[i]
-                        ti[i] = di[i]
+                        ar[child, i] = ar[node, i]
+                    for i in range(n):
+                        ai[child, i] = ai[node, i]
         elif code == PARALLEL:
+            re, im = zr[node], zi[node]
             for k in range(child_start[node], child_start[node] + child_count[node]):
                 child = children[k]
                 cr, ci, tr, ti = zr[child], zi[child], ar[child], ai[child]
@@ -291,26 +293,27 @@ def _backward(  # type: ignore[no-untyped-def]
                     tr[i] = qr * qr - qi * qi
                     ti[i] = 2.0 * qr * qi
                 if not alone:
-                    _multiply(tr, ti, dr, di)
+                    _multiply(ar, ai, child, ar, ai, node)
         elif code in (RQ, RC):
             store = second[node]
-            _arc(re, im, 1.0 / values[at], jr[at], ji[at], jr[store], ji[store])
+            _arc(zr, zi, node, 1.0 / values[at], jr, ji, at, store)
             if not alone:
-                _multiply(jr[at], ji[at], dr, di)
-                _multiply(jr[store], ji[store], dr, di)
+                _multiply(jr, ji, at, ar, ai, node)
+                _multiply(jr, ji, store, ar, ai, node)
             if code == RQ:
-                _by_exponent(jr[store], ji[store], log_omega, jr[store + 1], ji[store + 1])
+                _by_exponent(jr, ji, store, log_omega)
         else:
             sign = -1.0 if code in (C, CPE) else 1.0
-            pr, pi = jr[at], ji[at]
             for i in range(n):  # every first parameter is a scale: ∂Z/∂ln θ = ± Z
-                pr[i] = sign * re[i]
-                pi[i] = sign * im[i]
+                jr[at, i] = sign * zr[node, i]
+            for i in range(n):
+                ji[at, i] = sign * zi[node, i]
             if not alone:
-                _multiply(pr, pi, dr, di)
+                _multiply(jr, ji, at, ar, ai, node)
             if code == CPE:
-                _by_exponent(pr, pi, log_omega, jr[at + 1], ji[at + 1])
+                _by_exponent(jr, ji, at, log_omega)
             elif code == ZARC:
+                re, im, pr, pi = zr[node], zi[node], jr[at], ji[at]
                 log_tau, r, alpha = math.log(values[at + 1]), 1.0 / values[at], values[at + 2]
                 ur, ui, vr, vi = jr[at + 1], ji[at + 1], jr[at + 2], ji[at + 2]
                 for i in range(n):  # u/(1+u) = 1 − Z/R
@@ -323,41 +326,45 @@ def _backward(  # type: ignore[no-untyped-def]
             elif code >= WO:
                 if alone:
                     for i in range(n):
-                        dr[i] = 1.0
-                        di[i] = 0.0
-                _rare_derivatives(code, at, omega, log_omega, values, re, im, dr, di, jr, ji)
+                        ar[node, i] = 1.0
+                        ai[node, i] = 0.0
+                _rare_derivatives(
+                    code, at, omega, log_omega, values, zr[node], zi[node], ar[node], ai[node], jr, ji
+                )
 
 
 @machine_code(fastmath=FAST)
-def _multiply(re, im, by_r, by_i):  # type: ignore[no-untyped-def]
-    """Multiply complex numbers in place."""
-    for i in range(re.size):
-        real = re[i] * by_r[i] - im[i] * by_i[i]
-        im[i] = re[i] * by_i[i] + im[i] * by_r[i]
-        re[i] = real
+def _multiply(re, im, row, by_r, by_i, by):  # type: ignore[no-untyped-def]
+    """Multiply a row of complex numbers, in place, by row `by` of others."""
+    for i in range(re.shape[1]):
+        real = re[row, i] * by_r[by, i] - im[row, i] * by_i[by, i]
+        im[row, i] = re[row, i] * by_i[by, i] + im[row, i] * by_r[by, i]
+        re[row, i] = real
 
 
 @machine_code(fastmath=FAST)
-def _arc(re, im, conductance, rr, ri, qr, qi):  # type: ignore[no-untyped-def]
+def _arc(zr, zi, node, conductance, jr, ji, at, store):  # type: ignore[no-untyped-def]
     """Fill ∂Z/∂ln R = Z²/R and ∂Z/∂ln Q = Z²/R − Z of Z = R/(1 + RQ(jω)^α).
 
-    A loop over many arrays is not made into vector instructions, for any two of them might overlap: hence three.
+    A loop over many arrays is not made into vector instructions, for any two of them might overlap: hence four.
     """
-    for i in range(re.size):
-        rr[i] = (re[i] * re[i] - im[i] * im[i]) * conductance
-        ri[i] = 2.0 * re[i] * im[i] * conductance
-    for i in range(re.size):
-        qr[i] = rr[i] - re[i]
-    for i in range(re.size):
-        qi[i] = ri[i] - im[i]
+    for i in range(zr.shape[1]):
+        jr[at, i] = (zr[node, i] * zr[node, i] - zi[node, i] * zi[node, i]) * conductance
+    for i in range(zr.shape[1]):
+        ji[at, i] = 2.0 * zr[node, i] * zi[node, i] * conductance
+    for i in range(zr.shape[1]):
+        jr[store, i] = jr[at, i] - zr[node, i]
+    for i in range(zr.shape[1]):
+        ji[store, i] = ji[at, i] - zi[node, i]
 
 
 @machine_code(fastmath=FAST)
-def _by_exponent(by_log_r, by_log_i, log_omega, out_r, out_i):  # type: ignore[no-untyped-def]
-    """Fill ∂Z/∂α = ∂Z/∂ln Q · (ln ω + jπ/2)."""
+def _by_exponent(jr, ji, at, log_omega):  # type: ignore[no-untyped-def]
+    """Fill ∂Z/∂α = ∂Z/∂ln Q · (ln ω + jπ/2) into the row after Q's."""
     for i in range(log_omega.size):
-        out_r[i] = by_log_r[i] * log_omega[i] - by_log_i[i] * HALF_PI
-        out_i[i] = by_log_i[i] * log_omega[i] + by_log_r[i] * HALF_PI
+        jr[at + 1, i] = jr[at, i] * log_omega[i] - ji[at, i] * HALF_PI
+    for i in range(log_omega.size):
+        ji[at + 1, i] = ji[at, i] * log_omega[i] + jr[at, i] * HALF_PI
 
 
 @machine_code()
