@@ -32,7 +32,7 @@ EASY = 3
 """Arcs and tails up to which one start is enough if its end looks right; each further one asks for four more."""
 AGREEING, STUBBORN = 2, 4
 """Further starts that must end in the best minimum before an end that looks wrong, or very wrong, is believed."""
-EXCESS = 0.8
+EXCESS = 0.95
 """χ² over what the noise explains, per deviation of `RETRY` and `SUSPECT`, that looks wrong."""
 
 
