@@ -6,8 +6,8 @@ its reach, or residuals that follow a shape) are tried again from other starts, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from fitting.uncertainty import RETRY, SUSPECT, VANISHED
 if TYPE_CHECKING:
     import pandas as pd
 
+BLOCK = 4096
+"""Spectra laid out at a time, so that memory stays bounded."""
 ROUNDS = 12
 """Most starts of one spectrum."""
 LINEAR = 3
@@ -134,13 +136,57 @@ def fit_many(
         If the arrays do not fit together, there are too few points, or a name, limit or start is wrong.
     """
     parsed = parse(circuit) if isinstance(circuit, str) else circuit
-    work = lay_out_grid(parsed, frequency_hz, z_ohm, weight, u_z_ohm, bounds or {}, fix or {})
-    first = given_starts(parsed, start, work) if start is not None else None
+    z = np.atleast_2d(np.asarray(z_ohm))
+    blocks = []
+    for begin in range(0, max(z.shape[0], 1), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        blocks.append(
+            _fit_block(
+                parsed,
+                frequency_hz,
+                z[part],
+                _rows(start, part, z.shape[0]),
+                weight,
+                _rows(u_z_ohm, part, z.shape[0]),
+                bounds or {},
+                fix or {},
+                seed,
+            )
+        )
+    return blocks[0] if len(blocks) == 1 else _joined(blocks)
+
+
+def _rows(values: ArrayLike | None, part: slice, count: int) -> ArrayLike | None:
+    """Return the rows of a block of what has one row per spectrum; anything else as it is."""
+    array = None if values is None else np.asarray(values)
+    return array[part] if array is not None and array.ndim == 2 and array.shape[0] == count else array
+
+
+def _joined(blocks: Sequence[Batch]) -> Batch:
+    """Put the batches of several blocks one after the other."""
+    arrays = ("values", "u", "chi2", "reduced_chi2", "converged", "suspicious", "n_starts", "n_evaluations")
+    joined: dict[str, Any] = {name: np.concatenate([getattr(b, name) for b in blocks]) for name in arrays}
+    return replace(blocks[0], **joined)
+
+
+def _fit_block(
+    circuit: Circuit,
+    frequency_hz: ArrayLike,
+    z_ohm: ArrayLike,
+    start: ArrayLike | None,
+    weight: Weight,
+    u_z_ohm: ArrayLike | None,
+    bounds: Mapping[str, tuple[float, float]],
+    fix: Mapping[str, float],
+    seed: int,
+) -> Batch:
+    work = lay_out_grid(circuit, frequency_hz, z_ohm, weight, u_z_ohm, bounds, fix)
+    first = given_starts(circuit, start, work) if start is not None else None
     best = _descend_all(work, first, seed)
     if not bounds and not fix:
-        _order_arcs(parsed, best["values"], best["u"])
+        _order_arcs(circuit, best["values"], best["u"])
     batch = _batch(work, best, weight)
-    _keep_limits(batch, bounds or {})
+    _keep_limits(batch, bounds)
     return batch
 
 
@@ -166,7 +212,7 @@ def _descend_all(work: Grid, first: RealArray | None, seed: int) -> dict[str, An
             start = np.array([from_lobes(work.circuit, work.frequency, z) for z in work.z[again]])
         else:
             start = guesses(work.circuit, work.frequency, work.z[again], taus[round_ - 1])
-            start = np.where(work.is_log, start * np.exp(rng.normal(0, 0.5, start.shape)), start)
+            start = np.where(work.is_log, start * np.exp(rng.normal(0, 0.5, start.shape[1])), start)
         found = _descend(work, again, start)
         best["n_starts"][again] += 1
         best["n_evaluations"][again] += found["n_evaluations"]

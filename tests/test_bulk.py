@@ -213,3 +213,15 @@ def test_68_percent_intervals_hold_the_truth_in_63_to_73_percent_of_1000_draws(t
     batch = fit_many(circuit, FREQUENCY, z, start=truth)
     covered = (np.abs(batch.values - truth) <= batch.u).mean(axis=0)
     assert np.all((covered > 0.63) & (covered < 0.73)), dict(zip(batch.names, covered, strict=True))
+
+
+def test_a_spectrum_s_fit_does_not_depend_on_its_company(monkeypatch):
+    circuit, z, _ = random_ladders(2, "", 40, seed=8)
+    together = fit_many(circuit, FREQUENCY, z)
+    assert together.n_starts.max() > 1  # some were tried again
+    alone = [fit_many(circuit, FREQUENCY, z[i]) for i in range(40)]
+    assert np.array_equal(together.values, np.concatenate([one.values for one in alone]))
+    monkeypatch.setattr("fitting.bulk.BLOCK", 7)
+    blocks = fit_many(circuit, FREQUENCY, z, start=together.values)
+    assert len(blocks) == 40
+    assert blocks.chi2 == pytest.approx(together.chi2, rel=1e-7)
