@@ -7,7 +7,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-SOURCES = ("engine.py", "tape.py")
+SOURCES = ("engine.py", "machine.py", "tape.py")
 STAMP = "machine.sha256"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fitting.compiled import drop_stale
-from fitting.tape import FAST, _backward, _forward, machine_code
+from fitting.machine import FAST, _backward, _forward, machine_code
 
 MAX_STEPS = 200
 FLAT = 1e-9

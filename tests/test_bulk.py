@@ -11,8 +11,9 @@ from fitting import fit
 from fitting.bulk import fit_many
 from fitting.circuit import parse
 from fitting.descent import walker
+from fitting.machine import exponential, play
 from fitting.problem import lay_out
-from fitting.tape import OPCODES, exponential, play, tape_of
+from fitting.tape import OPCODES, tape_of
 from tests.test_circuit import circuits
 from tests.truth import FREQUENCY, TwoArcs, noisy
 
