@@ -14,7 +14,7 @@ import numpy as np
 
 from eis import notebook
 from eis.errors import FitError
-from eis.quantities import COVERAGE, format_uncertain
+from eis.quantities import COVERAGE, format_plain, format_uncertain
 from eis.spectrum import ComplexArray, RealArray
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Parameter:
             return f"{self.name} = {self.value:.6g} {unit}".rstrip() + f" ± n/a ({self.because})"
         if unit in ("Ω", "H", "F", "s"):
             return f"{self.name} = {format_uncertain(self.value, self.u, unit)}"
-        return f"{self.name} = {self.value:.6g} ± {COVERAGE * self.u:.2g} {unit}".rstrip()
+        return f"{self.name} = {format_plain(self.value, self.u)} {unit}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

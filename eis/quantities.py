@@ -27,6 +27,18 @@ def format_uncertain(value: float, u: float, unit: str, *, k: float = COVERAGE) 
     return f"{scaled:.{places}f} ± {spread:.{places}f} {PREFIXES[exponent]}{unit}".rstrip()
 
 
+def format_plain(value: float, u: float, *, k: float = COVERAGE) -> str:
+    """Print `value` ± `k`·`u` without a prefix, both to the digits of the uncertainty, e.g. ``(1.42 ± 0.64)e-07``."""
+    if not (math.isfinite(value) and math.isfinite(u)) or u <= 0:
+        return f"{value:.6g} ± n/a" if math.isfinite(value) else "n/a"
+    size = max(abs(value), k * u)
+    exponent = 0 if 1e-3 <= size < 1e5 else math.floor(math.log10(size))
+    scaled, spread = value / 10.0**exponent, k * u / 10.0**exponent
+    places = max(0, 1 - math.floor(math.log10(spread)))
+    shown = f"{scaled:.{places}f} ± {spread:.{places}f}"
+    return f"({shown})e{exponent:+03d}" if exponent else shown
+
+
 def _thousands(value: float) -> int:
     """Return the power of ten (a multiple of 3 that has a prefix) `value` is best printed in."""
     if value == 0 or not math.isfinite(value):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from eis.errors import ConfigError, EisError, SpectrumError
-from eis.quantities import format_si, format_uncertain
+from eis.quantities import format_plain, format_si, format_uncertain
 from eis.spectrum import EXCLUDING, Cell, Quality, Spectrum
 
 
@@ -155,3 +155,18 @@ def test_a_value_has_no_more_digits_than_its_uncertainty_allows(value, u, text):
 )
 def test_numbers_carry_si_prefixes(value, text):
     assert format_si(value, "Ω") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "u", "text"),
+    [
+        (1.41948e-7, 3.2e-9, "(1.419 ± 0.064)e-07"),
+        (0.949496, 0.0018, "0.9495 ± 0.0036"),
+        (27.8, 41.5, "28 ± 83"),
+        (0.95, math.nan, "0.95 ± n/a"),
+        (math.inf, 1.0, "n/a"),
+        (1e6, 5.0, "(1.000000 ± 0.000010)e+06"),
+    ],
+)
+def test_a_value_without_prefix_has_the_digits_of_its_uncertainty_too(value, u, text):
+    assert format_plain(value, u) == text
