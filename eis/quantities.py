@@ -28,7 +28,7 @@ def format_uncertain(value: float, u: float, unit: str, *, k: float = COVERAGE) 
 
 
 def format_plain(value: float, u: float, *, k: float = COVERAGE) -> str:
-    """Print `value` ± `k`·`u` without a prefix, both to the digits of the uncertainty, e.g. ``(1.42 ± 0.64)e-07``."""
+    """Print `value` ± `k`·`u` without a prefix, to the digits of the uncertainty, e.g. ``(1.42 ± 0.64)e-07``."""
     if not (math.isfinite(value) and math.isfinite(u)) or u <= 0:
         return f"{value:.6g} ± n/a" if math.isfinite(value) else "n/a"
     size = max(abs(value), k * u)
