@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eis.spectrum import IntArray, RealArray
+from eis.spectrum import IntArray, RealArray, Spectrum
 from fitting.circuit import Circuit, parse
 from fitting.grid import Grid, given_starts, lay_out_grid
 from fitting.problem import Weight
 from fitting.staircase import guesses, has_tail, proposals
 from fitting.starts import from_lobes
-from fitting.uncertainty import RETRY, SUSPECT, VANISHED
+from fitting.tape import tape_of
+from fitting.uncertainty import MISSES, RETRY, SUSPECT, VANISHED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,7 @@ class Batch:
     suspicious : ndarray of bool, shape (spectra,)
         Whether something still looks wrong after all starts: the circuit may not be the data's own.
     n_starts, n_evaluations : ndarray of int, shape (spectra,)
-        How many starts were tried, and evaluations of the circuit in all.
+        How many starts were tried, and evaluations of the circuit in all (0 where they were not counted).
     """
 
     circuit: str
@@ -128,7 +129,8 @@ def fit_many(
     Returns
     -------
     Batch
-        Equal arcs are put in order of rising time constant unless `bounds` or `fix` tell them apart.
+        Circuits with an element the compiled machine does not know are fitted one by one. Equal arcs are put in
+        order of rising time constant unless `bounds` or `fix` tell them apart.
 
     Raises
     ------
@@ -137,6 +139,8 @@ def fit_many(
     """
     parsed = parse(circuit) if isinstance(circuit, str) else circuit
     z = np.atleast_2d(np.asarray(z_ohm))
+    if tape_of(parsed) is None:
+        return one_by_one(parsed, frequency_hz, z, start, weight, u_z_ohm, bounds or {}, fix or {}, seed)
     blocks = []
     for begin in range(0, max(z.shape[0], 1), BLOCK):
         part = slice(begin, begin + BLOCK)
@@ -154,6 +158,46 @@ def fit_many(
             )
         )
     return blocks[0] if len(blocks) == 1 else _joined(blocks)
+
+
+def one_by_one(
+    circuit: Circuit,
+    frequency_hz: ArrayLike,
+    z_ohm: NDArray[Any],
+    start: ArrayLike | None,
+    weight: Weight,
+    u_z_ohm: ArrayLike | None,
+    bounds: Mapping[str, tuple[float, float]],
+    fix: Mapping[str, float],
+    seed: int,
+) -> Batch:
+    """Fit every spectrum by itself: for elements the machine does not know, and some hundred times slower."""
+    from fitting.cnls import fit
+
+    count, frequency = z_ohm.shape[0], np.asarray(frequency_hz, dtype=np.float64)
+    u = None if u_z_ohm is None else np.broadcast_to(np.asarray(u_z_ohm, dtype=np.float64), z_ohm.shape)
+    first = None if start is None else np.broadcast_to(np.asarray(start, float), (count, len(circuit.names)))
+    fits = []
+    for i in range(count):
+        used = np.isfinite(z_ohm[i])
+        columns = {} if u is None else {"u_z_ohm": u[i, used]}
+        spectrum = Spectrum.of(frequency[used], z_ohm[i, used], columns=columns)
+        begin = None if first is None else first[i].tolist()
+        fits.append(fit(circuit, spectrum, weight=weight, start=begin, bounds=bounds, fix=fix, seed=seed))
+    ends = [one.metadata["starts"] for one in fits]
+    return Batch(
+        circuit=str(circuit),
+        names=circuit.names,
+        units=tuple(parameter.unit for parameter in circuit.parameters),
+        values=np.array([[p.value for p in one.parameters] for one in fits]),
+        u=np.array([[p.u for p in one.parameters] for one in fits]),
+        chi2=np.array([one.chi2 for one in fits]),
+        reduced_chi2=np.array([one.reduced_chi2 for one in fits]),
+        converged=np.array([one.converged for one in fits]),
+        suspicious=np.array([any(MISSES in note for note in one.because) for one in fits]),
+        n_starts=np.array([len(tried) for tried in ends], dtype=np.int64),
+        n_evaluations=np.zeros(count, dtype=np.int64),
+    )
 
 
 def _rows(values: ArrayLike | None, part: slice, count: int) -> ArrayLike | None:

@@ -78,8 +78,9 @@ def fit(
         The data; points with an excluding flag are left out.
     weight : {"modulus", "unit", "proportional", "variance"}
         σ = \|Z\| for both parts; 1 Ω; \|Z′\| and \|Z″\|; or the column ``u_z_ohm``, taken as known.
-    start : mapping or sequence, optional
-        Initial values by name, or all in circuit order; what is missing comes from the data. If all are given, the
+    start : mapping, sequence or lmfit.Parameters, optional
+        Initial values by name, or all in circuit order; what is missing comes from the data. lmfit's parameters
+        bring their limits and what does not vary. If all are given, the
         fit starts there and nowhere else.
     bounds : mapping of str to (float, float), optional
         Limits by parameter name, in natural units.
@@ -108,6 +109,11 @@ def fit(
         If the circuit text is not a circuit.
     """
     parsed = parse(circuit) if isinstance(circuit, str) else circuit
+    if start is not None and hasattr(start, "valuesdict"):  # lmfit.Parameters: values, limits and what varies
+        from fitting.interop import from_lmfit
+
+        told = from_lmfit(start)
+        start, bounds, fix = told["start"], {**told["bounds"], **(bounds or {})}, {**told["fix"], **(fix or {})}
     if not isinstance(spectrum, Spectrum):
         fits: list[Fit] = []
         for one in spectrum:

@@ -20,6 +20,7 @@ VANISHED = 10.0
 """A scale or time within this factor of the end of its reach has run away: the data want no such element."""
 RETRY, SUSPECT = 2.2, 3.2
 """Correlation of neighbouring residuals, in deviations 1/√n, from which a fit is tried again, or suspect."""
+MISSES = "the circuit misses a shape in these data"
 NOTHING = 1e-28
 """A χ² that is rounding alone."""
 SINGULAR = 1e-10
@@ -84,9 +85,7 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
         notes.append(f"Only one of {len(ends)} starts reached this minimum.")
     follows = correlation(residuals)
     if follows > SUSPECT / math.sqrt(n / 2) and chi2 > NOTHING:
-        notes.append(
-            f"Neighbouring residuals are correlated ({follows:.2f}): the circuit misses a shape in these data."
-        )
+        notes.append(f"Neighbouring residuals are correlated ({follows:.2f}): {MISSES}.")
     notes += _other_minima(problem, best, ends)
     names = circuit.names
     # −2 ln L up to a constant: with known variances χ² itself, otherwise with the variance at its best value

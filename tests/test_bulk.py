@@ -226,3 +226,13 @@ def test_a_spectrum_s_fit_does_not_depend_on_its_company(monkeypatch):
     blocks = fit_many(circuit, FREQUENCY, z, start=together.values)
     assert len(blocks) == 40
     assert blocks.chi2 == pytest.approx(together.chi2, rel=1e-7)
+
+
+def test_elements_the_machine_does_not_know_are_fitted_one_by_one():
+    z = np.array([noisy(5 + 20 / (1 + (1j * FREQUENCY / 50) ** 0.9) ** 0.8, 1e-3, seed) for seed in range(3)])
+    z[1, 10] = np.nan
+    batch = fit_many("R0-HN1", FREQUENCY, z)
+    assert len(batch) == 3
+    assert batch.converged.all()
+    assert np.all(np.abs(batch.values[:, 1] - 20) < 4 * batch.u[:, 1])
+    assert not batch.suspicious.any()

@@ -270,3 +270,17 @@ def test_the_significance_of_a_parameter_is_its_largest_effect_on_z():
     # ∂Z/∂R0 · R0/|Z| is largest at the highest frequency, where Z is R0 alone
     assert fitted["R0"].significance == pytest.approx(1, rel=1e-3)
     assert fitted["R1"].significance == pytest.approx(5 / 15, rel=1e-3)
+
+
+def test_lmfit_parameters_bring_values_limits_and_what_does_not_vary():
+    import lmfit
+
+    parameters = lmfit.Parameters()
+    for name, value in TRUTH.values.items():
+        parameters.add(name, value=value, min=0, max=1 if name.endswith("_1") else np.inf, vary=name != "L0")
+    parameters["R2"].max = 10.0
+    parameters["R2"].value = 9.0
+    fitted = fit(TRUTH.circuit, TRUTH.spectrum(), start=parameters)
+    assert fitted["L0"].fixed
+    assert fitted.value("R2") <= 10.0
+    assert fitted["R2"].at_bound
