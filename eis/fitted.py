@@ -90,8 +90,9 @@ class Fit:
         In circuit order.
     free : tuple of str
         Names of the fitted parameters with an uncertainty; the order of `covariance`.
-    covariance : ndarray, shape (n_free, n_free)
-        Covariance of the free parameters in their natural units; NaN rows where a parameter has none.
+    covariance : ndarray, shape (len(free), len(free))
+        Covariance of the free parameters, and of those tied to them, in their natural units; NaN rows where a
+        parameter has none.
     weight : str
         ``"modulus"``, ``"unit"``, ``"proportional"`` or ``"variance"``.
     chi2, reduced_chi2, aicc, bic : float

@@ -191,9 +191,15 @@ def relay(fitted: Fit, spectrum: Spectrum) -> tuple[Problem, RealArray]:
     Raises
     ------
     FitError
-        If the spectrum is not the one the fit was made from.
+        If the spectrum is not the one the fit was made from, or the fit has ties, which would be lost here.
     """
     circuit = parse(fitted.circuit)
+    if fitted.metadata.get("ties"):
+        raise FitError(
+            "The parameters of this fit are tied to each other",
+            where=f"circuit {fitted.circuit}",
+            mend="Take an untied fit for this, or the covariance of the tied one.",
+        )
     problem = lay_out(circuit, spectrum, cast("Weight", fitted.weight), *wishes(fitted))
     if problem.z.shape != fitted.z_ohm.shape or not np.allclose(problem.z, fitted.z_ohm, rtol=1e-9, atol=0):
         raise FitError(
