@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from fitting.bulk import Batch, fit_many
     from fitting.circuit import Circuit, parse
     from fitting.cnls import fit
+    from fitting.joint import JointFit, fit_joint
     from fitting.profile import Profile
     from fitting.selection import compare, select
 
@@ -16,9 +17,11 @@ __all__ = [
     "Batch",
     "Bootstrap",
     "Circuit",
+    "JointFit",
     "Profile",
     "compare",
     "fit",
+    "fit_joint",
     "fit_many",
     "parse",
     "select",
@@ -28,9 +31,11 @@ _HOME = {
     "Batch": "fitting.bulk",
     "Bootstrap": "fitting.bootstrap",
     "Circuit": "fitting.circuit",
+    "JointFit": "fitting.joint",
     "Profile": "fitting.profile",
     "compare": "fitting.selection",
     "fit": "fitting.cnls",
+    "fit_joint": "fitting.joint",
     "fit_many": "fitting.bulk",
     "parse": "fitting.circuit",
     "select": "fitting.selection",
