@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import overload
+from typing import TYPE_CHECKING, cast, overload
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from fitting.problem import Problem, Values, Weight, by_name, lay_out
 from fitting.staircase import has_tail
 from fitting.starts import starts
 from fitting.uncertainty import AGREE, NOTHING, RETRY, End, at_limit, correlation, record
+
+if TYPE_CHECKING:
+    import lmfit
 
 CAREFUL = (None, 10.0, 1000.0)
 """Dampings of the walks from a start that is wholly given: the lowest end near it is wanted."""
@@ -36,7 +39,7 @@ def fit(
     spectrum: Spectrum,
     *,
     weight: Weight = ...,
-    start: Values | None = ...,
+    start: Values | lmfit.Parameters | None = ...,
     bounds: Mapping[str, tuple[float, float]] | None = ...,
     fix: Mapping[str, float] | None = ...,
     near: Fit | None = ...,
@@ -48,7 +51,7 @@ def fit(
     spectrum: Sequence[Spectrum],
     *,
     weight: Weight = ...,
-    start: Values | None = ...,
+    start: Values | lmfit.Parameters | None = ...,
     bounds: Mapping[str, tuple[float, float]] | None = ...,
     fix: Mapping[str, float] | None = ...,
     sequence: bool = ...,
@@ -59,7 +62,7 @@ def fit(
     spectrum: Spectrum | Sequence[Spectrum],
     *,
     weight: Weight = "modulus",
-    start: Values | None = None,
+    start: Values | lmfit.Parameters | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     fix: Mapping[str, float] | None = None,
     near: Fit | None = None,
@@ -112,7 +115,7 @@ def fit(
     if start is not None and hasattr(start, "valuesdict"):  # lmfit.Parameters: values, limits and what varies
         from fitting.interop import from_lmfit
 
-        told = from_lmfit(start)
+        told = from_lmfit(cast("lmfit.Parameters", start))
         start, bounds, fix = told["start"], {**told["bounds"], **(bounds or {})}, {**told["fix"], **(fix or {})}
     if not isinstance(spectrum, Spectrum):
         fits: list[Fit] = []
@@ -122,7 +125,7 @@ def fit(
                 fit(parsed, one, weight=weight, start=start, bounds=bounds, fix=fix, near=before, seed=seed)
             )
         return fits
-    given = by_name(parsed, start)
+    given = by_name(parsed, cast("Values | None", start))
     problem = lay_out(parsed, spectrum, weight, given, bounds or {}, fix or {})
     candidates = _candidates(problem, given, seed)
     if all(name in given for name, free in zip(parsed.names, problem.free, strict=True) if free):
