@@ -75,7 +75,7 @@ def measure(
     """
     if out.exists():
         raise StoreError("The output file exists already", where=str(out), mend="Choose another name, or move it.")
-    journal = out.with_name(out.name + ".journal.jsonl")
+    journal = journal_of(out)
     with connect(resource, **options) as instrument:
         for point in recorded(instrument, sweep, journal):
             if on_point is not None:
@@ -83,6 +83,11 @@ def measure(
     spectrum = journal_to_spectrum(journal).with_metadata(file=str(out))
     archive.write(spectrum, out)
     return spectrum
+
+
+def journal_of(out: Path) -> Path:
+    """Return where the journal of a measurement stands: beside its netCDF file."""
+    return out.with_name(out.name + ".journal.jsonl")
 
 
 def assess(

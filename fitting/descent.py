@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -71,19 +72,26 @@ def _by_machine(problem: Problem, tape: Tape, wish: float | None) -> Walk:
 
 def _by_scipy(problem: Problem) -> Walk:
     low, high = problem.limits
+    return lambda t: walk_by_scipy(problem.residuals, problem.jacobian, t, low, high)
 
-    def walk(t: RealArray) -> End:
-        found = least_squares(
-            problem.residuals,
-            np.clip(t, low + 1e-9, high - 1e-9),
-            jac=problem.jacobian,
-            bounds=(low, high),
-            x_scale="jac",
-            ftol=1e-12,
-            xtol=1e-12,
-            gtol=1e-12,
-            max_nfev=300,
-        )
-        return End(found.x, 2 * float(found.cost), bool(found.success))
 
-    return walk
+def walk_by_scipy(
+    residuals: Callable[[RealArray], Any],
+    jacobian: Callable[[RealArray], Any],
+    t: RealArray,
+    low: RealArray,
+    high: RealArray,
+) -> End:
+    """Walk any residuals down from `t` within limits, as tightly as double precision allows."""
+    found = least_squares(
+        residuals,
+        np.clip(t, low + 1e-9, high - 1e-9),
+        jac=jacobian,
+        bounds=(low, high),
+        x_scale="jac",
+        ftol=1e-12,
+        xtol=1e-12,
+        gtol=1e-12,
+        max_nfev=300,
+    )
+    return End(found.x, 2 * float(found.cost), bool(found.success))

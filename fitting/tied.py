@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import least_squares
 
 from eis.errors import FitError
 from eis.spectrum import RealArray, Spectrum
 from fitting.circuit import Circuit
 from fitting.cnls import fit
-from fitting.descent import walker
+from fitting.descent import walk_by_scipy, walker
 from fitting.problem import Problem, Weight, check_name, lay_out
 from fitting.uncertainty import SINGULAR, End, at_limit
 
@@ -95,18 +94,7 @@ class Tied:
     def descend(self, g: RealArray) -> End:
         """Walk down from g within the limits."""
         low, high = self.limits
-        found = least_squares(
-            self.residuals,
-            np.clip(g, low + 1e-9, high - 1e-9),
-            jac=self.jacobian,
-            bounds=(low, high),
-            x_scale="jac",
-            ftol=1e-12,
-            xtol=1e-12,
-            gtol=1e-12,
-            max_nfev=300,
-        )
-        return End(found.x, 2 * float(found.cost), bool(found.success))
+        return walk_by_scipy(self.residuals, self.jacobian, g, low, high)
 
     def held(self, g: RealArray) -> np.ndarray:
         """Tell which of g rest on a limit in every spectrum they speak for, shape (k,)."""

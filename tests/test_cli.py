@@ -1,6 +1,7 @@
 """The command line as users run it: exit codes, one JSON document, one-line errors, batches that go on."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -231,3 +232,27 @@ def test_a_sequence_begins_near_the_fit_before():
     values = [[p["value"] for p in entry["parameters"]] for entry in results]
     assert values[1] == pytest.approx(values[0], rel=1e-3)
     assert all(entry["converged"] for entry in results)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals on this system")
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_measurement_ended_by_a_signal_has_its_exit_code_and_keeps_its_points(tmp_path, number, code):
+    out = tmp_path / "cell.nc"
+    arguments = ("measure", "--resource", "sim::symmetric-cell", "--sweep", "1e6:0.01:400", "--out", str(out))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "eis", *arguments], stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    journal = tmp_path / "cell.nc.journal.jsonl"
+    deadline = time.monotonic() + 60
+    while not (journal.is_file() and journal.stat().st_size > 3000) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(getattr(signal, number))
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in said
+    if number == "SIGINT":
+        assert f"the points so far are in {journal}" in said
+    from instruments.journal import journal_to_spectrum
+
+    assert len(journal_to_spectrum(journal)) > 3
+    assert not out.exists()

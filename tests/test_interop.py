@@ -197,10 +197,7 @@ def test_a_missing_impedance_py_is_said_in_words(monkeypatch):
 
 # The modified inductor ------------------------------------------------------------------------------------------
 
-needs_la = pytest.mark.skipif("La" not in ELEMENTS, reason="there is no modified inductor yet")
 
-
-@needs_la
 def test_the_modified_inductor_is_converted_and_said_so():
     custom = import_impedance_py().CustomCircuit("La0-R0", initial_guess=[2e-6, 0.8, 1.0])
     custom.parameters_, custom.conf_ = np.array([3e-6, 0.85, 1.2]), np.array([1e-8, 1e-3, 1e-2])
@@ -213,7 +210,6 @@ def test_the_modified_inductor_is_converted_and_said_so():
     assert apart(model.impedance(FREQUENCY), custom.predict(FREQUENCY)) < 1e-12
 
 
-@needs_la
 def test_the_modified_inductor_goes_over_with_its_uncertainty():
     circuit = parse("La0-R0-p(R1,C1)")
     rng = np.random.default_rng(3)
@@ -229,7 +225,6 @@ def test_the_modified_inductor_goes_over_with_its_uncertainty():
     assert custom.conf_[0] == pytest.approx(ours, rel=0.1)
 
 
-@needs_la
 def test_a_modified_inductor_half_held_is_refused():
     custom = import_impedance_py().CustomCircuit("La0-R0", initial_guess=[0.8, 1.0], constants={"La0_0": 2e-6})
     with pytest.raises(FitError, match="La0_0 is held"):

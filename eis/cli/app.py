@@ -93,7 +93,8 @@ def measure(
                 at = format_si(point.frequency_hz, "Hz")
                 bar.console.print(f"{at:>12}  Z′ {z.real:.6g} Ω  Z″ {z.imag:.6g} Ω{flag}", markup=False)
 
-        spectrum = pipeline.measure(resource, plan, out, on_point=show)
+        with output.says_when_interrupted(f"the points so far are in {pipeline.journal_of(out)}"):
+            spectrum = pipeline.measure(resource, plan, out, on_point=show)
     if json:
         output.write_document("measure", [spectrum.to_dict()])
     else:
@@ -263,9 +264,6 @@ def main() -> None:
         if "--json" in sys.argv:
             output.write_document(_command(), [], error=error.to_dict())
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        output.complain("interrupted; what was captured is in the journal")
-        sys.exit(SIGNALLED + signal.SIGINT)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing more to say
         sys.exit(SIGNALLED + 13)

@@ -111,15 +111,16 @@ def refit(
     announce_compiling()
     with output.bar() as bar:
         task = bar.add_task("files")
-        done = run(
-            folder,
-            circuit,
-            out,
-            weight=chosen,
-            seed=seed,
-            workers=workers,
-            on_files=lambda n, total: bar.update(task, completed=n, total=total),
-        )
+        with output.says_when_interrupted("the same command goes on where this one stopped"):
+            done = run(
+                folder,
+                circuit,
+                out,
+                weight=chosen,
+                seed=seed,
+                workers=workers,
+                on_files=lambda n, total: bar.update(task, completed=n, total=total),
+            )
     if json:
         numbers = {name: getattr(done, name) for name in done.__slots__ if name != "out"}
         output.write_document("refit", [{"out": str(done.out), **numbers}])

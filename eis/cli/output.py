@@ -97,6 +97,16 @@ def complain_of(error: EisError) -> None:
 
 
 @contextmanager
+def says_when_interrupted(what_remains: str) -> Iterator[None]:
+    """Say on stderr what remains of the work when Ctrl-C ends it; the interrupt goes on, to exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain(f"interrupted; {what_remains}")
+        raise
+
+
+@contextmanager
 def progress(total: int, what: str) -> Iterator[Callable[[], None]]:
     """Show a bar on stderr if that is a terminal and there is more than one step; yield how to advance it."""
     if total < 2 or not sys.stderr.isatty():
