@@ -1,4 +1,4 @@
-"""Nyquist, Bode, residuals and the verdict as matplotlib axes; nothing is shown and no global state is touched.
+"""Nyquist, Bode, residuals, correlations and the verdict as axes; nothing is shown and no global state is touched.
 
 Every function draws into `ax`, or into a new `Figure` of its own (``axes.figure.savefig("nyquist.png")``), and
 returns the axes. Colours are told apart by the colour-blind, and shape or text says the same in greyscale.
@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
@@ -27,6 +29,7 @@ from eis.verdict_plot import GREY, INK, READING_LABELS, own_axes, plot_verdict, 
 __all__ = [
     "READING_LABELS",
     "plot_bode",
+    "plot_correlation",
     "plot_nyquist",
     "plot_residuals",
     "plot_verdict",
@@ -39,6 +42,9 @@ Zoom = Literal["all", "arcs"]
 LINE, SECOND = "#c1440e", "#0072b2"
 BAND_PERCENT = 1.0
 """Half width of the band drawn in residual plots (% of |Z|)."""
+
+CLOSE = 0.995
+"""Size of a correlation from which it is written to four decimals and framed: two would round it to 1."""
 
 
 def plot_nyquist(
@@ -195,6 +201,57 @@ def plot_residuals(fit: Fit | None = None, validity: Validity | None = None, *, 
     return ax
 
 
+def plot_correlation(fit: Fit, *, ax: Axes | None = None) -> Axes:
+    """Draw the correlation matrix of the fitted parameters with its numbers.
+
+    Strength is shade, sign is colour and the sign of the number; what is above 0.995 is framed and has four
+    decimals. A parameter without an uncertainty has hatched cells.
+
+    Parameters
+    ----------
+    fit : Fit
+        Its free parameters, and those tied to them, are the rows.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure, with a colour bar, if left out.
+    """
+    names = fit.free
+    n = len(names)
+    own = ax is None
+    ax = own_axes(2.3 + 0.56 * n, 1.2 + 0.5 * n) if ax is None else ax
+    if not n:
+        ax.set_axis_off()
+        return says(ax, "no free parameter")
+    matrix = np.array([[fit.correlation(a, b) for b in names] for a in names])
+    colours = LinearSegmentedColormap.from_list("correlation", [SECOND, "#ffffff", LINE])
+    image = ax.imshow(matrix, cmap=colours, vmin=-1, vmax=1, aspect="auto", interpolation="nearest")
+    size = 8.0 if n <= 10 else max(4.5, 80 / n)
+    for i, j in np.ndindex(n, n):
+        r = float(matrix[i, j])
+        if math.isnan(r):
+            cell: dict[str, Any] = {"facecolor": "white", "edgecolor": GREY, "hatch": "////", "linewidth": 0}
+            ax.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **cell))
+        elif i != j and abs(r) >= CLOSE:
+            ax.add_patch(Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=INK, linewidth=1.2))
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.0} if math.isnan(r) else None
+        dark = abs(r) > 0.8
+        ax.text(
+            j, i, "1" if i == j and r == r else _coefficient(r), ha="center", va="center", fontsize=size,
+            color="white" if dark else INK, bbox=behind,
+        )  # fmt: skip
+    ax.set_xticks(range(n), labels=names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
+    ax.set_yticks(range(n), labels=names, parse_math=False)
+    ax.set_xticks(np.arange(n + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(n + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color="white", linewidth=1.5)
+    ax.tick_params(which="both", length=0)
+    ax.spines[:].set_visible(False)
+    if own and isinstance(ax.figure, Figure):
+        bar = ax.figure.colorbar(image, ax=ax, ticks=[-1, -0.5, 0, 0.5, 1])
+        bar.set_label("correlation coefficient")
+        bar.ax.set_yticklabels(["−1", "−0.5", "0", "0.5", "1"])
+    return ax
+
+
 def tail_dominates(spectrum: Spectrum, *, fit: Fit | None = None) -> bool:
     """Whether a blocking tail or an inductive beginning would squash the arcs if all points were shown."""
     if len(spectrum) < 2:
@@ -330,3 +387,12 @@ def _label_points(ax: Axes, labels: list[tuple[complex, str, str]], data: Comple
                 break
         else:
             note.remove()
+
+
+def _coefficient(r: float) -> str:
+    """Print a correlation so that only a whole one reads 1."""
+    if math.isnan(r):
+        return "n/a"
+    places = 2 if abs(r) < CLOSE else 4
+    text = f"{r:.{places}f}" if abs(r) < 1 - 1e-9 else f"{r:.0f}"
+    return ("0.00" if float(text) == 0 else text).replace("-", "−")

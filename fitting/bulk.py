@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from eis.spectrum import IntArray, RealArray, Spectrum
+from eis.spectrum import IntArray, RealArray
 from fitting.circuit import Circuit, parse
+from fitting.descent import Task, descend
 from fitting.grid import Grid, given_starts, lay_out_grid
 from fitting.problem import Weight
 from fitting.staircase import guesses, has_tail, proposals
 from fitting.starts import from_lobes
-from fitting.tape import tape_of
-from fitting.uncertainty import MISSES, RETRY, SUSPECT, VANISHED
+from fitting.uncertainty import RETRY, SUSPECT, VANISHED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ class Batch:
     suspicious : ndarray of bool, shape (spectra,)
         Whether something still looks wrong after all starts: the circuit may not be the data's own.
     n_starts, n_evaluations : ndarray of int, shape (spectra,)
-        How many starts were tried, and evaluations of the circuit in all (0 where they were not counted).
+        How many starts were tried, and evaluations of the circuit in all.
     """
 
     circuit: str
@@ -129,8 +129,8 @@ def fit_many(
     Returns
     -------
     Batch
-        Circuits with an element the compiled machine does not know are fitted one by one. Equal arcs are put in
-        order of rising time constant unless `bounds` or `fix` tell them apart.
+        Equal arcs are put in order of rising time constant unless `bounds` or `fix` tell them apart. Circuits with
+        an element of your own are walked by NumPy rather than compiled code, some hundred times slower.
 
     Raises
     ------
@@ -139,8 +139,6 @@ def fit_many(
     """
     parsed = parse(circuit) if isinstance(circuit, str) else circuit
     z = np.atleast_2d(np.asarray(z_ohm))
-    if tape_of(parsed) is None:
-        return one_by_one(parsed, frequency_hz, z, start, weight, u_z_ohm, bounds or {}, fix or {}, seed)
     blocks = []
     for begin in range(0, max(z.shape[0], 1), BLOCK):
         part = slice(begin, begin + BLOCK)
@@ -158,46 +156,6 @@ def fit_many(
             )
         )
     return blocks[0] if len(blocks) == 1 else _joined(blocks)
-
-
-def one_by_one(
-    circuit: Circuit,
-    frequency_hz: ArrayLike,
-    z_ohm: NDArray[Any],
-    start: ArrayLike | None,
-    weight: Weight,
-    u_z_ohm: ArrayLike | None,
-    bounds: Mapping[str, tuple[float, float]],
-    fix: Mapping[str, float],
-    seed: int,
-) -> Batch:
-    """Fit every spectrum by itself: for elements the machine does not know, and some hundred times slower."""
-    from fitting.cnls import fit
-
-    count, frequency = z_ohm.shape[0], np.asarray(frequency_hz, dtype=np.float64)
-    u = None if u_z_ohm is None else np.broadcast_to(np.asarray(u_z_ohm, dtype=np.float64), z_ohm.shape)
-    first = None if start is None else np.broadcast_to(np.asarray(start, float), (count, len(circuit.names)))
-    fits = []
-    for i in range(count):
-        used = np.isfinite(z_ohm[i])
-        columns = {} if u is None else {"u_z_ohm": u[i, used]}
-        spectrum = Spectrum.of(frequency[used], z_ohm[i, used], columns=columns)
-        begin = None if first is None else first[i].tolist()
-        fits.append(fit(circuit, spectrum, weight=weight, start=begin, bounds=bounds, fix=fix, seed=seed))
-    ends = [one.metadata["starts"] for one in fits]
-    return Batch(
-        circuit=str(circuit),
-        names=circuit.names,
-        units=tuple(parameter.unit for parameter in circuit.parameters),
-        values=np.array([[p.value for p in one.parameters] for one in fits]),
-        u=np.array([[p.u for p in one.parameters] for one in fits]),
-        chi2=np.array([one.chi2 for one in fits]),
-        reduced_chi2=np.array([one.reduced_chi2 for one in fits]),
-        converged=np.array([one.converged for one in fits]),
-        suspicious=np.array([any(MISSES in note for note in one.because) for one in fits]),
-        n_starts=np.array([len(tried) for tried in ends], dtype=np.int64),
-        n_evaluations=np.zeros(count, dtype=np.int64),
-    )
 
 
 def _rows(values: ArrayLike | None, part: slice, count: int) -> ArrayLike | None:
@@ -274,41 +232,18 @@ def _descend_all(work: Grid, first: RealArray | None, seed: int) -> dict[str, An
 
 def _descend(work: Grid, chosen: IntArray, start: RealArray) -> dict[str, Any]:
     """Walk the chosen spectra down from `start`, shape (chosen, p)."""
-    from fitting.engine import USUAL_DAMPING, descend
-
-    count, p = chosen.size, work.is_log.size
-    start = np.where(np.isnan(work.fixed), start, work.fixed)
-    values, u, chi2 = np.empty((count, p)), np.empty((count, p)), np.empty(count)
-    state, steps, correlation = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
-    descend(
-        work.tape.opcode,
-        work.tape.first,
-        work.tape.second,
-        work.tape.direct,
-        work.tape.child_start,
-        work.tape.child_count,
-        work.tape.children,
-        2 * np.pi * work.frequency,
-        np.ascontiguousarray(work.z.real[chosen]),
-        np.ascontiguousarray(work.z.imag[chosen]),
-        np.ascontiguousarray(work.weight_r[chosen]),
-        np.ascontiguousarray(work.weight_i[chosen]),
-        work.is_log,
-        work.free,
-        np.ascontiguousarray(start),
-        np.ascontiguousarray(work.low[chosen]),
-        np.ascontiguousarray(work.high[chosen]),
-        USUAL_DAMPING,
-        values,
-        u,
-        chi2,
-        state,
-        steps,
-        correlation,
+    task = Task(
+        circuit=work.circuit,
+        omega=2 * np.pi * work.frequency,
+        z=work.z[chosen],
+        weight_r=work.weight_r[chosen],
+        weight_i=work.weight_i[chosen],
+        is_log=work.is_log,
+        free=work.free,
+        low=work.low[chosen],
+        high=work.high[chosen],
     )
-    return {
-        "values": values, "u": u, "chi2": chi2, "state": state, "n_evaluations": steps, "correlation": correlation,
-    }  # fmt: skip
+    return descend(task, np.where(np.isnan(work.fixed), start, work.fixed))
 
 
 def _looks_wrong(

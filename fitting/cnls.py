@@ -16,17 +16,18 @@ from eis.errors import FitError
 from eis.results import Fit
 from eis.spectrum import RealArray, Spectrum
 from fitting.circuit import Circuit, parse
-from fitting.descent import walker
+from fitting.descent import by_scipy, walker
 from fitting.problem import Problem, Values, Weight, by_name, lay_out
 from fitting.staircase import has_tail
-from fitting.starts import starts
+from fitting.starts import further_starts
+from fitting.steps import USUAL_DAMPING
 from fitting.uncertainty import AGREE, NOTHING, RETRY, End, at_limit, correlation, record
 
 if TYPE_CHECKING:
     import lmfit
 
-CAREFUL = (None, 10.0, 1000.0)
-"""Dampings of the walks from a start that is wholly given: the lowest end near it is wanted."""
+CAREFUL = (USUAL_DAMPING, 10.0, 1000.0)
+"""Dampings of the walks from a start that is wholly given: the end near it is wanted."""
 RESTARTS = 12
 """Most starts that are tried."""
 EASY = 3
@@ -144,10 +145,11 @@ def fit(
 
 def _candidates(problem: Problem, given: Mapping[str, float], seed: int) -> Iterator[RealArray]:
     """Yield starts in walked parameters, inside the limits; the given values stay in all of them."""
+    yield problem.walked(problem.values)
     frequency = problem.omega / (2 * np.pi)
     names = problem.circuit.names
     held = np.array([name in given for name in names]) | ~problem.free
-    for values in islice(starts(problem.circuit, frequency, problem.z, seed=seed), RESTARTS):
+    for values in islice(further_starts(problem.circuit, frequency, problem.z, seed=seed), RESTARTS - 1):
         yield problem.walked(np.where(held, problem.values, np.clip(values, problem.lower, problem.upper)))
 
 
@@ -163,12 +165,13 @@ def _search(problem: Problem, candidates: Iterator[RealArray]) -> list[End]:
 
 
 def _search_near(problem: Problem, values: RealArray) -> list[End]:
-    """Walk down from one start with several dampings, and SciPy's way if none of them looks right."""
-    t = problem.walked(values)
-    ends = [walker(problem, damping=damping)(t) for damping in CAREFUL]
-    if not any(_looks_right(problem, end) for end in ends):
-        ends.append(walker(problem, compiled=False)(t))
-    return ends
+    """Walk down from one start; with more damping, and SciPy's way, until an end looks right."""
+    t, walk, ends = problem.walked(values), walker(problem), list[End]()
+    for damping in CAREFUL:
+        ends.append(walk(t, damping))
+        if _looks_right(problem, ends[-1]):
+            return ends
+    return [*ends, by_scipy(problem)(t)]
 
 
 def _values_of(near: Fit, problem: Problem) -> RealArray:

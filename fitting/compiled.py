@@ -7,7 +7,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-SOURCES = ("engine.py", "machine.py", "tape.py")
+SOURCES = ("engine.py", "machine.py", "rare.py", "hyperbolic.py", "steps.py", "tape.py")
 STAMP = "machine.sha256"
 
 
@@ -23,10 +23,11 @@ def prepare() -> None:
     """Compile the machine, or read it from the disk, by fitting one small spectrum."""
     import numpy as np
 
-    from fitting.bulk import fit_many
+    from eis.spectrum import Spectrum
+    from fitting.cnls import fit
 
     frequency = np.geomspace(1e4, 1.0, 12)
-    fit_many("R0-p(R1,C1)", frequency, 1 + 1 / (1 + 2j * np.pi * frequency * 1e-3))
+    fit("R0-p(R1,C1)", Spectrum.of(frequency, 1 + 1 / (1 + 2j * np.pi * frequency * 1e-3)))
 
 
 def drop_stale(folder: Path) -> None:

@@ -14,18 +14,21 @@ from pathlib import Path
 import numpy as np
 
 from fitting.compiled import drop_stale
-from fitting.machine import FAST, _backward, _forward, machine_code
-
-MAX_STEPS = 200
-FLAT = 1e-9
-"""Relative fall of χ², expected and found, below which a search has arrived."""
-CAP_LOG, CAP_EXPONENT = 1.5, 0.15
-"""Longest step of a logarithm and of an exponent."""
-USUAL_DAMPING = 0.1
-ROUNDING = 1e-29
-"""χ² below this share of the weighted data is rounding alone."""
-STUCK = 1e16
-"""Damping beyond which no step helps any more."""
+from fitting.machine import FAST, _backward, _forward, play
+from fitting.rare import machine_code
+from fitting.steps import (
+    BLURRED,
+    CAP_EXPONENT,
+    CAP_LOG,
+    FLAT,
+    LEAST_DAMPING,
+    MAX_STEPS,
+    MOST_TURNS,
+    RIDGE,
+    ROUNDING,
+    SHRINK,
+    STUCK,
+)
 
 
 @machine_code(fastmath=FAST)
@@ -149,8 +152,8 @@ def descend(  # type: ignore[no-untyped-def]
     start, low, high : ndarray, shape (spectra, p)
         Starts, and walked limits, of all parameters; starts in natural units.
     first_damping : float
-        Damping of the first step, relative to the diagonal of JᵀJ: `USUAL_DAMPING`, or more to stay near the
-        start.
+        Damping of the first step, relative to the diagonal of JᵀJ: `fitting.steps.USUAL_DAMPING`, or more to stay
+        near the start.
     out_values, out_u, out_chi2, out_state, out_steps, out_correlation : ndarray
         Filled: values and standard uncertainties of the walked parameters for unit variance (NaN where there is
         none), both (spectra, p); χ²; 1 arrived, 0 ran out of steps, −1 no finite start; evaluations; correlation
@@ -178,7 +181,9 @@ def descend(  # type: ignore[no-untyped-def]
             low_t[a], high_t[a] = low[s, at], high[s, at]
             t[a] = min(max(np.log(start[s, at]) if is_log[at] else start[s, at], low_t[a]), high_t[a])
         _natural(t, is_log, free, values)
-        _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi)
+        _forward(
+            opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi, jr, ji
+        )
         _backward(
             opcode, first, second, direct, child_start, child_count, children, omega, log_omega, values, zr, zi,
             ar, ai, jr, ji,
@@ -194,7 +199,9 @@ def descend(  # type: ignore[no-untyped-def]
         for a in range(k):
             scale[a] = max(matrix[a, a], 1e-300)
         damping, raise_by = first_damping, 2.0
-        while steps < MAX_STEPS:
+        turns = 0
+        while steps < MAX_STEPS and turns < MOST_TURNS:
+            turns += 1
             if chi2 <= nothing:
                 state = 1
                 break
@@ -235,7 +242,9 @@ def descend(  # type: ignore[no-untyped-def]
                     break
                 continue
             _natural(trial, is_log, free, values)
-            _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi)
+            _forward(
+                opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi, jr, ji
+            )
             _backward(
                 opcode, first, second, direct, child_start, child_count, children, omega, log_omega, values,
                 zr, zi, ar, ai, jr, ji,
@@ -254,7 +263,7 @@ def descend(  # type: ignore[no-untyped-def]
                 gradient[:] = trial_gradient
                 for a in range(k):
                     scale[a] = max(scale[a], matrix[a, a])
-                damping *= max(0.1, 1.0 - (2.0 * gain - 1.0) ** 3)
+                damping = max(damping * max(SHRINK, 1.0 - (2.0 * gain - 1.0) ** 3), LEAST_DAMPING)
                 raise_by = 2.0
                 if fell <= FLAT * chi2 and expected <= 10.0 * FLAT * chi2:
                     state = 1
@@ -266,14 +275,17 @@ def descend(  # type: ignore[no-untyped-def]
                     state = 1 if expected <= 1e-6 * chi2 else 0
                     break
         _natural(t, is_log, free, values)
-        _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi)
+        _forward(
+            opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi, jr, ji
+        )
         out_chi2[s], out_state[s], out_steps[s] = chi2, state, steps
         for a in range(k):
             moving[a] = low_t[a] < t[a] < high_t[a]
-        if _solve(matrix, 0.0, scale, gradient, moving, factor, step):
+            scale[a] = matrix[a, a]
+        if _solve(matrix, RIDGE, scale, gradient, moving, factor, step):
             _spread(factor, moving, step)
             for a in range(k):
-                if moving[a]:
+                if moving[a] and step[a] * np.sqrt(matrix[a, a]) < BLURRED:
                     out_u[s, free[a]] = step[a]
         out_correlation[s] = _correlation(
             zr[nodes - 1], zi[nodes - 1], data_r[s], data_i[s], weight_r[s], weight_i[s]
@@ -294,5 +306,7 @@ def _correlation(zr, zi, data_r, data_i, weight_r, weight_i):  # type: ignore[no
         next_i += (zi[i] - data_i[i]) * weight_i[i] * (zi[i + 1] - data_i[i + 1]) * weight_i[i + 1]
     return max(next_r / sum_r, next_i / sum_i)
 
+
+__all__ = ["descend", "play"]
 
 drop_stale(Path(str(descend.stats.cache_path)))

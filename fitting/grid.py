@@ -1,4 +1,4 @@
-"""Many spectra on one frequency grid, checked and laid out as arrays for the compiled machine."""
+"""Many spectra on one frequency grid, checked and laid out as arrays for the engines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from eis.spectrum import ComplexArray, IntArray, RealArray
 from fitting.circuit import Circuit
 from fitting.noise import relative_noise
 from fitting.problem import EXPONENT_FLOOR, SPAN, Weight, check_name, reach
-from fitting.tape import Tape, tape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,6 @@ class Grid:
     """Checked arrays. `low` and `high` are walked limits, shape (spectra, p); masked points have weight zero."""
 
     circuit: Circuit
-    tape: Tape
     frequency: RealArray
     z: ComplexArray
     weight_r: RealArray
@@ -46,13 +44,6 @@ def lay_out_grid(
     fix: Mapping[str, float],
 ) -> Grid:
     """Check everything the caller said; raises `FitError` as `fitting.bulk.fit_many` says."""
-    tape = tape_of(circuit)
-    if tape is None:
-        raise FitError(
-            "An element of this circuit is not compiled",
-            where=f"circuit {circuit}",
-            mend="Use fitting.fit instead.",
-        )
     for name in (*bounds, *fix):
         check_name(circuit, name)
     frequency = np.ascontiguousarray(frequency_hz, dtype=np.float64)
@@ -88,7 +79,6 @@ def lay_out_grid(
         expected = relative_noise(z) ** 2 * (2 * used.sum(axis=1) - free.size)
     return Grid(
         circuit=circuit,
-        tape=tape,
         frequency=frequency,
         z=z,
         weight_r=weight_r * used,
@@ -147,7 +137,9 @@ def _limits(
         elif parameter.kind == "exponent":
             low[:, i], high[:, i] = EXPONENT_FLOOR, parameter.upper
         else:
-            low[:, i], high[:, i] = ends[parameter.unit][0] * SPAN[0], ends[parameter.unit][1] * SPAN[1]
+            one = np.ones(size.shape[0])  # a user's element may have a unit of its own
+            smallest, largest = ends.get(parameter.unit, (SPAN[0] * one, SPAN[1] * one))
+            low[:, i], high[:, i] = smallest * SPAN[0], largest * SPAN[1]
     with np.errstate(divide="ignore"):
         low[:, is_log] = np.maximum(np.log(low[:, is_log]), -690.0)
         high[:, is_log] = np.minimum(np.log(high[:, is_log]), 690.0)

@@ -29,30 +29,30 @@ def _coth_series() -> RealArray:
 
 
 _ORDER = np.arange(TERMS, dtype=np.float64)
-_COTH = _coth_series()
-_CSCH = -_COTH * (1 - 2.0 ** -(2 * _ORDER + 1))
-_TANH = _COTH * (4.0 ** (_ORDER + 1) - 1)
-_TANH_BEND = np.concatenate([[0.0], (_ORDER[1:] - 1) * _TANH[1:]])
+COTH_SERIES = _coth_series()
+CSCH_SERIES = -COTH_SERIES * (1 - 2.0 ** -(2 * _ORDER + 1))
+TANH_SERIES = COTH_SERIES * (4.0 ** (_ORDER + 1) - 1)
+_TANH_BEND = np.concatenate([[0.0], (_ORDER[1:] - 1) * TANH_SERIES[1:]])
 
 
 def coth_excess(x: ComplexArray) -> ComplexArray:
     """Return coth√x/√x − 1/x; 1/3 at 0, 1/√x far out."""
-    return _joined(x, COTH_BELOW, _COTH, lambda s: coth(s) / s - 1 / s**2)
+    return _joined(x, COTH_BELOW, COTH_SERIES, lambda s: coth(s) / s - 1 / s**2)
 
 
 def coth_slope(x: ComplexArray) -> ComplexArray:
     """Return x times the derivative of `coth_excess` by x."""
-    return _joined(x, COTH_BELOW, _ORDER * _COTH, lambda s: 1 / s**2 - 0.5 * (csch(s) ** 2 + coth(s) / s))
+    return _joined(x, COTH_BELOW, _ORDER * COTH_SERIES, lambda s: 1 / s**2 - 0.5 * (csch(s) ** 2 + coth(s) / s))
 
 
 def csch_excess(x: ComplexArray) -> ComplexArray:
     """Return 1/(√x sinh√x) − 1/x; −1/6 at 0, −1/x far out."""
-    return _joined(x, COTH_BELOW, _CSCH, lambda s: csch(s) / s - 1 / s**2)
+    return _joined(x, COTH_BELOW, CSCH_SERIES, lambda s: csch(s) / s - 1 / s**2)
 
 
 def csch_slope(x: ComplexArray) -> ComplexArray:
     """Return x times the derivative of `csch_excess` by x."""
-    return _joined(x, COTH_BELOW, _ORDER * _CSCH, lambda s: 1 / s**2 - 0.5 * csch(s) * (1 / s + coth(s)))
+    return _joined(x, COTH_BELOW, _ORDER * CSCH_SERIES, lambda s: 1 / s**2 - 0.5 * csch(s) * (1 / s + coth(s)))
 
 
 def tanh_ratio(x: ComplexArray) -> ComplexArray:
@@ -63,7 +63,7 @@ def tanh_ratio(x: ComplexArray) -> ComplexArray:
 
 def tanh_slope(x: ComplexArray) -> ComplexArray:
     """Return x times the derivative of `tanh_ratio` by x."""
-    return _joined(x, TANH_BELOW, _ORDER * _TANH, lambda s: 0.5 * (_sech_squared(s) - 1 / (coth(s) * s)))
+    return _joined(x, TANH_BELOW, _ORDER * TANH_SERIES, lambda s: 0.5 * (_sech_squared(s) - 1 / (coth(s) * s)))
 
 
 def tanh_bend(x: ComplexArray) -> ComplexArray:

@@ -9,15 +9,13 @@ which for all elements here follows from its impedance.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from fitting.tape import CPE, PARALLEL, RC, RQ, SERIES, TLMQ, WO, ZARC, C, G, L, R, W
+from fitting.rare import fill_rare, machine_code
+from fitting.tape import CPE, PARALLEL, RC, RQ, SERIES, ZARC, C, L, R, W
 
 EXACT = {"contract"}
 """Fast-math flags of functions whose order of operations must stay."""
@@ -27,15 +25,6 @@ HALF_PI = 0.5 * math.pi
 LOG2E = 1.4426950408889634
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 MAGIC = 6755399441055744.0  # 1.5 · 2^52: adding it leaves the rounded integer in the low bits
-
-
-def machine_code(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function with numba and keep the result on disk.
-
-    Division by zero gives infinity as in NumPy: a check in a loop would keep it from becoming vector instructions.
-    """
-    decorate: Any = numba.njit(cache=True, error_model="numpy", **options)
-    return decorate  # type: ignore[no-any-return]
 
 
 @intrinsic  # type: ignore[untyped-decorator,unused-ignore]
@@ -82,8 +71,11 @@ def exponential(x: float) -> float:
 
 
 @machine_code(fastmath=FAST)
-def _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi):  # type: ignore[no-untyped-def]
-    """Fill the impedance of every node, shapes (nodes, n); the last node is the whole circuit."""
+def _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi, jr, ji):  # type: ignore[no-untyped-def]
+    """Fill the impedance of every node, shapes (nodes, n), the last being the whole circuit's.
+
+    Rare elements fill their rows of derivatives as well, which share their costly functions.
+    """
     n = omega.size
     for node in range(opcode.size):
         code, at = opcode[node], first[node]
@@ -138,7 +130,7 @@ def _forward(opcode, first, second, child_start, child_count, children, omega, l
                 zr[node, i] = r / (1.0 + x * x)
                 zi[node, i] = -x * zr[node, i]
         elif code >= 0:
-            _rare(code, at, omega, values, zr[node], zi[node])
+            fill_rare(code, at, omega, log_omega, values, zr[node], zi[node], jr, ji)
         elif code == SERIES:
             for i in range(n):
                 zr[node, i] = 0.0
@@ -163,39 +155,6 @@ def _forward(opcode, first, second, child_start, child_count, children, omega, l
                 scale = 1.0 / (zr[node, i] * zr[node, i] + zi[node, i] * zi[node, i])
                 zr[node, i] = zr[node, i] * scale
                 zi[node, i] = -zi[node, i] * scale
-
-
-@machine_code()
-def _rare(code, at, omega, values, re, im):  # type: ignore[no-untyped-def]
-    """Fill the impedance of the elements that need complex functions."""
-    for i in range(omega.size):
-        if code == G:
-            z = values[at] / np.sqrt(1.0 + 1j * omega[i] * values[at + 1])
-        elif code == TLMQ:
-            r, q, gamma = values[at], values[at + 1], values[at + 2]
-            size = math.sqrt(r * q * omega[i] ** gamma)
-            s = complex(size * math.cos(0.5 * HALF_PI * gamma), size * math.sin(0.5 * HALF_PI * gamma))
-            z = r * _coth(s) / s
-        else:
-            root = math.sqrt(0.5 * omega[i] * values[at + 1])
-            s = complex(root, root)
-            z = values[at] * (_coth(s) if code == WO else _tanh(s)) / s
-        re[i] = z.real
-        im[i] = z.imag
-
-
-@machine_code()
-def _coth(s):  # type: ignore[no-untyped-def]
-    if s.real > 20.0:
-        return complex(1.0, 0.0)
-    if abs(s) < 1e-3:
-        return 1.0 / s + s / 3.0 - s * s * s / 45.0
-    return 1.0 / np.tanh(s)
-
-
-@machine_code()
-def _tanh(s):  # type: ignore[no-untyped-def]
-    return complex(1.0, 0.0) if s.real > 20.0 else np.tanh(s)
 
 
 @machine_code(fastmath=FAST)
@@ -235,6 +194,10 @@ def _backward(  # type: ignore[no-untyped-def]
                 _multiply(jr, ji, store, ar, ai, node)
             if code == RQ:
                 _by_exponent(jr, ji, store, log_omega)
+        elif code > ZARC:  # the derivatives came with the impedance
+            if not alone:
+                for row in range(at, second[node]):
+                    _multiply(jr, ji, row, ar, ai, node)
         else:
             sign = -1.0 if code in (C, CPE) else 1.0
             for i in range(n):  # every first parameter is a scale: ∂Z/∂ln θ = ± Z
@@ -256,14 +219,6 @@ def _backward(  # type: ignore[no-untyped-def]
                     ui[i] = alpha * si
                     vr[i] = sr * (log_omega[i] + log_tau) - si * HALF_PI
                     vi[i] = si * (log_omega[i] + log_tau) + sr * HALF_PI
-            elif code >= WO:
-                if alone:
-                    for i in range(n):
-                        ar[node, i] = 1.0
-                        ai[node, i] = 0.0
-                _rare_derivatives(
-                    code, at, omega, log_omega, values, zr[node], zi[node], ar[node], ai[node], jr, ji
-                )
 
 
 @machine_code(fastmath=FAST)
@@ -301,39 +256,13 @@ def _by_exponent(jr, ji, at, log_omega):  # type: ignore[no-untyped-def]
 
 
 @machine_code()
-def _rare_derivatives(code, at, omega, log_omega, values, re, im, dr, di, jr, ji):  # type: ignore[no-untyped-def]
-    """Fill the derivatives by the further parameters of the elements that need complex functions."""
-    for i in range(omega.size):
-        z, adjoint = complex(re[i], im[i]), complex(dr[i], di[i])
-        if code == G:  # ∂Z/∂ln τ = −½ Z (1 − (Z/R)²)
-            d = -0.5 * z * (1.0 - (z / values[at]) ** 2) * adjoint
-            jr[at + 1, i], ji[at + 1, i] = d.real, d.imag
-        elif code == TLMQ:  # s² = R Q (jω)^γ; Z = R coth(s)/s, so ∂Z/∂ln s = R (1 − coth²) − Z
-            r, q, gamma = values[at], values[at + 1], values[at + 2]
-            size = math.sqrt(r * q * omega[i] ** gamma)
-            s = complex(size * math.cos(0.5 * HALF_PI * gamma), size * math.sin(0.5 * HALF_PI * gamma))
-            coth = z * s / r
-            d = 0.5 * (r * (1.0 - coth * coth) - z) * adjoint
-            jr[at, i] += d.real
-            ji[at, i] += d.imag
-            jr[at + 1, i], ji[at + 1, i] = d.real, d.imag
-            d = d * complex(log_omega[i], HALF_PI)
-            jr[at + 2, i], ji[at + 2, i] = d.real, d.imag
-        else:  # ∂Z/∂ln τ = ½ (R (1 − f²) − Z) with f = coth or tanh = Z s/R
-            root = math.sqrt(0.5 * omega[i] * values[at + 1])
-            f = z * complex(root, root) / values[at]
-            d = 0.5 * (values[at] * (1.0 - f * f) - z) * adjoint
-            jr[at + 1, i], ji[at + 1, i] = d.real, d.imag
-
-
-@machine_code()
 def play(opcode, first, second, direct, child_start, child_count, children, omega, values, is_exponent):  # type: ignore[no-untyped-def]
     """Return impedance, shape (n,), and its derivatives in natural units, shape (p, n)."""
     nodes, n, p = opcode.size, omega.size, values.size
     log_omega = np.log(omega)
     zr, zi, ar, ai = np.empty((nodes, n)), np.empty((nodes, n)), np.empty((nodes, n)), np.empty((nodes, n))
     jr, ji = np.empty((p, n)), np.empty((p, n))
-    _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi)
+    _forward(opcode, first, second, child_start, child_count, children, omega, log_omega, values, zr, zi, jr, ji)
     _backward(
         opcode, first, second, direct, child_start, child_count, children, omega, log_omega, values,
         zr, zi, ar, ai, jr, ji,

@@ -14,7 +14,8 @@ from eis.errors import FitError
 from eis.quantities import format_si
 from eis.spectrum import ComplexArray, RealArray, Spectrum
 from fitting.circuit import Circuit
-from fitting.starts import starts
+from fitting.evaluation import evaluate
+from fitting.starts import first_start
 
 Weight = Literal["modulus", "unit", "proportional", "variance"]
 Values = Mapping[str, float] | Sequence[float]
@@ -73,7 +74,10 @@ class Problem:
     def jacobian(self, t: RealArray) -> RealArray:
         """Return the derivatives of the residuals by the walked parameters, shape (2n, k)."""
         values = self.natural(t)
-        _, by_value = self.circuit.jacobian(self.omega, values)
+        return self.weighted(values, self.circuit.jacobian(self.omega, values)[1])
+
+    def weighted(self, values: RealArray, by_value: ComplexArray) -> RealArray:
+        """Return the Jacobian, shape (2n, k), from the derivatives of Z by all parameters, shape (p, n)."""
         by_walked = (by_value * np.where(self.walked_by_log, values, 1.0)[:, None])[self.free]
         return np.concatenate([by_walked.real * self.weights[0], by_walked.imag * self.weights[1]], axis=1).T
 
@@ -108,8 +112,10 @@ def lay_out(
         )
     frequency, z = spectrum.frequency_hz[chosen], spectrum.z_ohm[chosen]
     by_log = np.array([parameter.kind != "exponent" for parameter in circuit.parameters])
-    first = next(starts(circuit, frequency, z))
-    values = np.array([fix.get(name, start.get(name, first[i])) for i, name in enumerate(circuit.names)])
+    told = {**start, **fix}
+    if any(name not in told for name in circuit.names):
+        told = dict(zip(circuit.names, first_start(circuit, frequency, z).tolist(), strict=True)) | told
+    values = np.array([told[name] for name in circuit.names])
     ends = reach(2 * np.pi * frequency, np.abs(z).min(), np.abs(z).max())
     lower, upper = _limits(circuit, values, free, start, bounds, ends)
     values = np.where(free, np.clip(values, lower, upper), values)
@@ -131,7 +137,7 @@ def lay_out(
         notes=notes,
     )
     with np.errstate(all="ignore"):
-        finite = np.all(np.isfinite(problem.residuals(problem.walked(values))))
+        finite = all(np.all(np.isfinite(part)) for part in evaluate(circuit, problem.omega, problem.values))
     if not finite:
         raise FitError(
             "The circuit has no finite impedance at its start",

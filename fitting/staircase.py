@@ -7,6 +7,8 @@ from the spectrum's size, range and end points.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.stats import qmc
 
@@ -26,14 +28,21 @@ def proposals(circuit: Circuit, frequency_hz: RealArray, rounds: int, *, seed: i
 
     Where the circuit ends in a tail, the lowest part of the range is left to it.
     """
-    count = len(circuit.arcs)
-    low, high = np.log(1 / (2 * np.pi * frequency_hz.max())), np.log(1 / (2 * np.pi * frequency_hz.min()))
-    share = count + 1 if has_tail(circuit) else count
+    ends = float(frequency_hz.max()), float(frequency_hz.min())
+    return list(_proposals(len(circuit.arcs), has_tail(circuit), *ends, rounds, seed))
+
+
+@lru_cache(maxsize=64)
+def _proposals(
+    count: int, tail: bool, f_max_hz: float, f_min_hz: float, rounds: int, seed: int
+) -> tuple[RealArray, ...]:
+    low, high = np.log(1 / (2 * np.pi * f_max_hz)), np.log(1 / (2 * np.pi * f_min_hz))
+    share = count + 1 if tail else count
     even = low + (high - low) * (np.arange(count) + 0.5) / max(share, 1)
     if count == 0:
-        return [np.empty(0)] * rounds
+        return (np.empty(0),) * rounds
     draws = qmc.Sobol(count, rng=np.random.default_rng(seed)).random(max(1, 1 << (rounds - 1).bit_length()))
-    return [np.exp(even), *(np.exp(low + (high - low) * np.sort(draw)) for draw in draws[: rounds - 1])]
+    return np.exp(even), *(np.exp(low + (high - low) * np.sort(draw)) for draw in draws[: rounds - 1])
 
 
 def guesses(circuit: Circuit, frequency_hz: RealArray, z_ohm: ComplexArray, tau_s: RealArray) -> RealArray:

@@ -99,12 +99,26 @@ def starts(
         Values in the order of ``circuit.names``: from the ladder's lobes, then the arcs spread evenly, then spread
         by a Sobol sequence with scales and times varied by a factor of about two.
     """
+    yield first_start(circuit, frequency_hz, z_ohm)
+    yield from further_starts(circuit, frequency_hz, z_ohm, seed=seed)
+
+
+def first_start(circuit: Circuit, frequency_hz: RealArray, z_ohm: ComplexArray) -> RealArray:
+    """Return the first of `starts`, shape (p,)."""
+    if circuit.arcs:
+        return from_lobes(circuit, frequency_hz, z_ohm)
+    return np.asarray(guesses(circuit, frequency_hz, z_ohm[None, :], np.empty(0))[0])
+
+
+def further_starts(
+    circuit: Circuit, frequency_hz: RealArray, z_ohm: ComplexArray, *, seed: int = 0
+) -> Iterator[RealArray]:
+    """Yield the others of `starts`, each of shape (p,)."""
     rng = np.random.default_rng(seed)
     by_log = np.array([parameter.kind != "exponent" for parameter in circuit.parameters])
     spread = proposals(circuit, frequency_hz, MOST, seed=seed)
     if circuit.arcs:
-        yield from_lobes(circuit, frequency_hz, z_ohm)
-    yield guesses(circuit, frequency_hz, z_ohm[None, :], spread[0])[0]
+        yield guesses(circuit, frequency_hz, z_ohm[None, :], spread[0])[0]
     turn = 0
     while True:
         turn += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -10,10 +11,16 @@ from eis.spectrum import IntArray
 from fitting.circuit import Circuit, Leaf, Node, Parallel, Series
 
 SERIES, PARALLEL = -1, -2
-OPCODES = {
-    letter: code for code, letter in enumerate(("R", "C", "L", "CPE", "W", "Wo", "Ws", "Zarc", "G", "TLMQ"))
-}
-R, C, L, CPE, W, WO, WS, ZARC, G, TLMQ = range(len(OPCODES))
+LETTERS = (
+    *("R", "C", "L", "CPE", "W", "Zarc"),
+    *("La", "K", "G", "HN", "Wo", "Ws", "Gs"),
+    *("TLMQ", "TLMQF", "TLMo", "TLMoF", "TLMe", "TLMeF", "TLMi", "TLMiF"),
+)
+"""The elements the machine knows: those of one real function first, then the rare ones, porous electrodes last."""
+OPCODES = {letter: code for code, letter in enumerate(LETTERS)}
+R, C, L, CPE, W, ZARC, LA, K, G, HN, WO, WS, GS, TLMQ, TLMQF, TLMO, TLMOF, TLME, TLMEF, TLMI, TLMIF = (
+    OPCODES.values()
+)
 RQ, RC = 100, 101
 """A resistor beside one CPE or one capacitor: the commonest arcs, taken as one node."""
 
@@ -22,8 +29,9 @@ RQ, RC = 100, 101
 class Tape:
     """A circuit as arrays, one entry per node, children before parents.
 
-    `first` is a node's first parameter, `second` that of the CPE or capacitor of an arc taken as one node;
-    `direct` tells whether a node is in series with everything else, so that ∂Z/∂Z_node is 1.
+    `first` is a node's first parameter; `second` is that of the CPE or capacitor of an arc taken as one node, else
+    the one after the node's last. `direct` tells whether a node is in series with everything else, so that
+    ∂Z/∂Z_node is 1.
     """
 
     opcode: IntArray
@@ -35,6 +43,7 @@ class Tape:
     children: IntArray
 
 
+@lru_cache(maxsize=256)
 def tape_of(circuit: Circuit) -> Tape | None:
     """Return the tape of a circuit, or None if it holds an element the machine does not know."""
     if any(leaf.letter not in OPCODES for leaf in circuit.leaves):
@@ -46,7 +55,8 @@ def tape_of(circuit: Circuit) -> Tape | None:
     def add(node: Node, direct: bool) -> int:
         arc = _simple_arc(node)
         if isinstance(node, Leaf):
-            rows.append((OPCODES[node.letter], place[node.parameter_names[0]], -1, direct, 0, 0))
+            at = place[node.parameter_names[0]]
+            rows.append((OPCODES[node.letter], at, at + len(node.parameter_names), direct, 0, 0))
         elif arc is not None:
             resistor, store = arc
             code = RQ if store.letter == "CPE" else RC

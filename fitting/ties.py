@@ -18,12 +18,12 @@ import numpy as np
 
 from eis.errors import FitError
 from eis.results import Fit
-from eis.spectrum import RealArray, Spectrum
+from eis.spectrum import ComplexArray, RealArray, Spectrum
 from fitting.circuit import Circuit, parse
 from fitting.cnls import RESTARTS, fit
-from fitting.descent import walker
+from fitting.descent import by_scipy
 from fitting.problem import Problem, Values, Weight, by_name, check_name, lay_out
-from fitting.starts import starts
+from fitting.starts import first_start, starts
 from fitting.uncertainty import AGREE, NOTHING, RETRY, End, correlation, record
 
 FUNCTIONS = ("sqrt", "exp", "log", "log10", "tanh")  # functions of one argument that a tie may call
@@ -115,14 +115,10 @@ class TiedProblem(Problem):
             return np.full(2 * self.omega.size, math.inf)
         return Problem.residuals(self, t)
 
-    def jacobian(self, t: RealArray) -> RealArray:
-        """Return the derivatives of the residuals by the walked parameters, shape (2n, k), by the chain rule."""
-        values = self.natural(t)
-        _, by_value = self.circuit.jacobian(self.omega, values)
+    def weighted(self, values: RealArray, by_value: ComplexArray) -> RealArray:
+        """Return the Jacobian, shape (2n, k), by the chain rule."""
         slopes = self.ties.slopes(values, self.free) + np.eye(values.size)
-        by_free = slopes.T @ by_value
-        by_walked = (by_free * np.where(self.walked_by_log, values, 1.0)[:, None])[self.free]
-        return np.concatenate([by_walked.real * self.weights[0], by_walked.imag * self.weights[1]], axis=1).T
+        return Problem.weighted(self, values, slopes.T @ by_value)
 
     def outside(self, values: RealArray) -> str:
         """Say which tied parameter is outside its element's limits, and how; empty if none is."""
@@ -183,8 +179,9 @@ def fit_tied(
             if name in known.places:
                 what = f"{name} is tied to {known.texts[name]} and {wish} as well"
                 raise FitError(what, mend=f"Drop the tie, or leave {name} out of fix, bounds and start.")
-    first = starts(parsed, spectrum.frequency_hz, spectrum.z_ohm) if spectrum.z_ohm.size > 1 else None
-    held = np.ones(len(parsed.names)) if first is None else next(first)  # only until they follow the free ones
+    held = np.ones(len(parsed.names))  # only until they follow the free ones
+    if spectrum.z_ohm.size > 1:
+        held = first_start(parsed, spectrum.frequency_hz, spectrum.z_ohm)
     held_by_name = {name: float(held[i]) for name, i in known.places.items()}
     plain = lay_out(parsed, spectrum, weight, given, bounds, {**fix, **held_by_name})
     problem = TiedProblem(**{name: getattr(plain, name) for name in Problem.__dataclass_fields__}, ties=known)
@@ -239,7 +236,7 @@ def checked_expression(circuit: Circuit, name: str, text: str) -> tuple[str, set
 
 def _search(problem: TiedProblem, given: Mapping[str, float], seed: int) -> list[End]:
     """Walk down from each possible start until two ends agree on the best χ², the given values in all of them."""
-    walk, frequency = walker(problem, compiled=False), problem.omega / (2 * np.pi)
+    walk, frequency = by_scipy(problem), problem.omega / (2 * np.pi)
     held = np.array([name in given for name in problem.circuit.names]) | ~problem.free
     low, high = problem.limits
     ends, fault = list[End](), ""

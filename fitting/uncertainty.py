@@ -10,6 +10,7 @@ import numpy as np
 
 from eis.results import Fit, Parameter
 from eis.spectrum import RealArray
+from fitting.evaluation import evaluate
 from fitting.problem import Problem, Weight
 
 AGREE = 1e-4
@@ -39,17 +40,19 @@ class End:
 def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], weight: Weight) -> Fit:
     """Turn the best end into a `Fit`: uncertainties, information criteria, and what a reader should know."""
     circuit = problem.circuit
-    t = problem.walked(values)
-    residuals = problem.residuals(t)
+    z_fit, by_value = evaluate(circuit, problem.omega, values)
+    apart = z_fit - problem.z
+    residuals = np.concatenate([apart.real * problem.weights[0], apart.imag * problem.weights[1]])
     chi2 = float(residuals @ residuals)
     n, k = residuals.size, int(problem.free.sum())
     degrees = max(n - k, 1)
     scale = 1.0 if weight == "variance" else chi2 / degrees
     at_bound = at_limit(problem, values)
-    covariance, unknown = _covariance(problem, t, at_bound, scale)
+    covariance, unknown = _covariance(problem, values, problem.weighted(values, by_value), at_bound, scale)
     place = {int(i): j for j, i in enumerate(np.flatnonzero(problem.free))}
     parameters, notes = [], list(problem.notes)
-    significance = _significance(problem, values)
+    by_size = by_value * np.where(problem.walked_by_log, values, 1.0)[:, None] / z_fit
+    significance = np.abs(by_size).max(axis=1)  # how much each parameter matters to Z
     for i, (name, kind) in enumerate(zip(circuit.names, circuit.parameters, strict=True)):
         u, why = math.nan, ""
         if not problem.free[i]:
@@ -107,7 +110,7 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
         because=tuple(notes),
         frequency_hz=problem.omega / (2 * np.pi),
         z_ohm=problem.z,
-        z_fit_ohm=circuit.impedance(problem.omega, values),
+        z_fit_ohm=z_fit,
         arcs=circuit.arcs,
         series_resistance=circuit.series_resistance,
         metadata={"starts": [{"chi2": end.chi2, "converged": end.success} for end in ends]},
@@ -118,13 +121,6 @@ def correlation(residuals: RealArray) -> float:
     """Return the correlation of neighbouring residuals, shape (2n,), the larger of real and imaginary parts."""
     parts = residuals.reshape(2, -1)
     return float(((parts[:, 1:] * parts[:, :-1]).sum(axis=1) / np.maximum((parts**2).sum(axis=1), NOTHING)).max())
-
-
-def _significance(problem: Problem, values: RealArray) -> RealArray:
-    """Return how much each parameter matters to Z, shape (p,); see `Parameter`."""
-    z, by_value = problem.circuit.jacobian(problem.omega, values)
-    scale = np.where(problem.walked_by_log, values, 1.0)
-    return np.asarray(np.abs(by_value * scale[:, None] / z).max(axis=1))
 
 
 def _at_which_limit(problem: Problem, i: int, value: float) -> str:
@@ -162,7 +158,9 @@ def at_limit(problem: Problem, values: RealArray) -> np.ndarray:
     return np.asarray(problem.free & (near_low | near_high))
 
 
-def _covariance(problem: Problem, t: RealArray, at_bound: np.ndarray, scale: float) -> tuple[RealArray, set[int]]:
+def _covariance(
+    problem: Problem, values: RealArray, jacobian: RealArray, at_bound: np.ndarray, scale: float
+) -> tuple[RealArray, set[int]]:
     """Return the covariance of the free parameters (natural units, NaN where none) and which are undetermined.
 
     Parameters at a limit are held there; directions in which χ² does not curve leave the parameters they involve
@@ -170,7 +168,7 @@ def _covariance(problem: Problem, t: RealArray, at_bound: np.ndarray, scale: flo
     """
     index = np.flatnonzero(problem.free)
     usable = ~at_bound[index]
-    jacobian = problem.jacobian(t)[:, usable]
+    jacobian = jacobian[:, usable]
     lengths = np.linalg.norm(jacobian, axis=0)
     dead = lengths <= 1e-12 * max(lengths.max(initial=0.0), 1e-300)
     scaled = jacobian[:, ~dead] / lengths[~dead]
@@ -182,7 +180,6 @@ def _covariance(problem: Problem, t: RealArray, at_bound: np.ndarray, scale: flo
     inverse = (right[keep].T / singular[keep] ** 2) @ right[keep] * scale
     inverse /= np.outer(lengths[~dead], lengths[~dead])
     rows = np.flatnonzero(usable)[~dead]
-    values = problem.natural(t)
     to_natural = np.where(problem.walked_by_log, values, 1.0)[index[rows]]
     natural = inverse * np.outer(to_natural, to_natural)
     natural[blurred, :] = math.nan

@@ -10,7 +10,7 @@ from eis.spectrum import Spectrum
 from fitting import fit
 from fitting.bulk import fit_many
 from fitting.circuit import parse
-from fitting.descent import walker
+from fitting.descent import by_scipy, walker
 from fitting.machine import exponential, play
 from fitting.problem import lay_out
 from fitting.tape import OPCODES, tape_of
@@ -93,7 +93,7 @@ def test_machine_and_scipy_find_the_same_minimum(weight):
     for seed in range(5):
         spectrum = TRUTH.spectrum(noise=2e-3, seed=seed)
         problem = lay_out(parse(TRUTH.circuit), spectrum, weight, TRUTH.values, {}, {})
-        ends = [walker(problem, compiled=c)(problem.walked(problem.values)) for c in (True, False)]
+        ends = [walk(problem)(problem.walked(problem.values)) for walk in (walker, by_scipy)]
         assert ends[0].success
         assert ends[0].chi2 == pytest.approx(ends[1].chi2, rel=1e-8)
         assert ends[0].t == pytest.approx(ends[1].t, abs=1e-3)  # hundredths of a standard uncertainty

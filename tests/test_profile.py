@@ -170,7 +170,7 @@ def test_an_arc_cut_off_by_the_end_of_the_sweep_has_no_upper_limit_and_that_is_s
 
 def test_a_limit_of_the_caller_s_is_where_the_interval_ends():
     circuit, spectrum = unfinished(1)
-    fitted = fit(circuit, spectrum, bounds={"R2": (5.0, 40.0)})
+    fitted = fit(circuit, spectrum, bounds={"R2": (5.0, 40.0), "C1": (1e-5, 1e-3)})  # C1 tells the arcs apart
     interval = profile(fitted, spectrum, "R2")
     assert interval.high == pytest.approx(40.0)
     assert any("limit" in note and "40" in note for note in interval.because)

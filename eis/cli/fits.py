@@ -14,6 +14,7 @@ from eis.errors import ConfigError
 
 if TYPE_CHECKING:
     from eis.results import Fit
+    from fitting.profile import Profile
 
 
 def fit(
@@ -67,20 +68,23 @@ def fit(
                 found = run(parsed, spectrum, weight=chosen, start=first, fix=held, bounds=limited, near=near)  # type: ignore[arg-type]
             before.append(found)
             shown.append(f"{name}: {found}")
-            intervals = []
+            intervals: list[Profile] = []
             for wanted in profile or []:
                 from fitting.profile import profile as walk
 
                 interval = walk(found, spectrum, wanted)
                 shown.append(f"  {interval}")
-                intervals.append(interval.to_dict())
+                intervals.append(interval)
             if intervals:
-                entry["profiles"] = intervals
+                entry["profiles"] = [interval.to_dict() for interval in intervals]
             if plot:
+                from eis.fit_plots import plot_profile
                 from eis.plots import plot_nyquist, plot_residuals
 
                 save(plot_nyquist(spectrum, fit=found), plot, spectrum, "fit")
                 save(plot_residuals(found), plot, spectrum, "residuals")
+                for interval in intervals:
+                    save(plot_profile(interval, found), plot, spectrum, f"profile-{interval.quantity}")
             yield {**entry, **found.to_dict()}, 0 if found.converged else 4
 
     entries, code = output.each(files, step)
