@@ -318,6 +318,7 @@ def _point(values: dict[str, Any]) -> Point:
         amplitude_v=float(values["amplitude_v"]),
         time_s=float(values["time_s"]),
         raw=str(values["raw"]),
+        attempt=int(values.get("attempt", 1)),
     )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
-from eis.errors import ConfigError, LinkError
+from eis.errors import AbortedError, ConfigError, LinkError
 
 if TYPE_CHECKING:
     from pyvisa.highlevel import VisaLibraryBase
@@ -112,17 +112,25 @@ class Link:
                     raise self._error("The instrument takes no more data")
                 session.write_raw(data[start : start + piece])
 
-    def read_line(self, timeout_s: float) -> str:
+    def read_line(self, timeout_s: float, *, stop: Callable[[], bool] | None = None) -> str:
         """Return the next line without its end; what has arrived of a later one is kept for the next call.
+
+        `stop` is asked about ten times a second; once it says so, waiting ends.
 
         Raises
         ------
         LinkError
             If no whole line came within `timeout_s`, or the connection failed.
+        AbortedError
+            If `stop` said so.
         """
         deadline = time.monotonic() + timeout_s
         with self._conversing:
             while b"\n" not in self._received:
+                if stop is not None and stop():
+                    raise AbortedError(
+                        "The sweep was aborted", where=self.resource, mend="The points so far are kept."
+                    )
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     partial = f"; it began with {bytes(self._received[:80])!r}" if self._received else ""

@@ -65,24 +65,34 @@ class Capabilities:
         Smallest and largest excitation (V rms).
     v_dc : tuple of float
         Lowest and highest DC potential (V).
-    native_sweep : {"stream", "none"}
-        Whether the instrument runs a whole sweep itself and streams its points, or is led point by point.
+    native_sweep : {"stream", "block", "none"}
+        Whether the instrument runs a whole sweep itself and streams its points, hands over blocks of them, or is
+        led point by point.
     has_cell_switch : bool
         Whether the cell can be disconnected by command.
     has_ocv : bool
         Whether the open-circuit voltage can be read.
     instrument_verified : bool
         False until somebody has reported the driver working on real hardware.
+    source_resistance_ohm : float
+        Output resistance (ohm): less than the programmed excitation reaches a cell of low impedance.
+    fixed_amplitude : bool
+        Whether the instrument chooses the excitation itself; the one asked for is then not used.
+    blocking_cell_only : bool
+        Whether a cell with a voltage of its own must not be connected: a direct current could flow through it.
     """
 
     f_min_hz: float
     f_max_hz: float
     v_ac_rms: tuple[float, float]
     v_dc: tuple[float, float]
-    native_sweep: Literal["stream", "none"]
+    native_sweep: Literal["stream", "block", "none"]
     has_cell_switch: bool
     has_ocv: bool
     instrument_verified: bool
+    source_resistance_ohm: float = 0.0
+    fixed_amplitude: bool = False
+    blocking_cell_only: bool = False
 
     def check(self, sweep: Sweep, *, where: str) -> None:
         """Refuse a sweep the instrument cannot do, before anything is sent.
@@ -213,6 +223,8 @@ class Point:
         Seconds since the sweep was started.
     raw : str
         The line the instrument sent, verbatim.
+    attempt : int
+        How often it was asked for, from 1.
     """
 
     index: int
@@ -224,6 +236,7 @@ class Point:
     amplitude_v: float
     time_s: float
     raw: str
+    attempt: int = 1
 
 
 class Potentiostat(ABC):
