@@ -84,6 +84,18 @@ def time_constant(r_ohm: float, q: float, alpha: float) -> float:
     return float((r_ohm * q) ** (1 / alpha))
 
 
+def skewed_peak(alpha: float, beta: float) -> float:
+    r"""Return over τ the time constant (1/ω at the top) of a Havriliak–Negami arc.
+
+    .. math:: \frac{1}{\omega_\mathrm{max}\tau} =
+        \left[\frac{\sin\frac{\pi\alpha\beta}{2(1+\beta)}}{\sin\frac{\pi\alpha}{2(1+\beta)}}\right]^{1/\alpha}
+
+    with α and β from 0 to 1; 1 for β = 1. R. Díaz-Calleja, Macromolecules 33 (2000) 8924, doi:10.1021/ma991082i.
+    """
+    angle = math.pi * alpha / (2 * (1 + beta))
+    return float((math.sin(angle * beta) / math.sin(angle)) ** (1 / alpha))
+
+
 def _interface(arc: Arc, fit: Fit, cell: Cell) -> Interface:
     r, u = fit[arc.resistance].value, fit[arc.resistance].u
     tau, capacitance = _shape(arc, fit, r) if u <= r else (math.nan, math.nan)  # a guess has no shape
@@ -98,7 +110,7 @@ def _interface(arc: Arc, fit: Fit, cell: Cell) -> Interface:
         area_cm2=cell.area_cm2,
         u_area_cm2=cell.u_area_cm2,
         capacitance_f=capacitance,
-        capacitance_formula="C" if arc.kind == "capacitor" else "Hsu-Mansfeld, Q^(1/α)·R^((1−α)/α)",
+        capacitance_formula=_formula(arc),
         frequency_hz=frequency,
         process=process,
         confidence=confidence,
@@ -108,9 +120,17 @@ def _interface(arc: Arc, fit: Fit, cell: Cell) -> Interface:
     )
 
 
+def _formula(arc: Arc) -> str:
+    if arc.kind == "capacitor":
+        return "C"
+    return "τ/R at the top of the arc" if arc.skew else "Hsu-Mansfeld, Q^(1/α)·R^((1−α)/α)"
+
+
 def _shape(arc: Arc, fit: Fit, r: float) -> tuple[float, float]:
     """Return time constant (s) and effective capacitance (F) of an arc."""
     second = fit.value(arc.second)
+    if arc.skew:
+        second *= skewed_peak(fit.value(arc.exponent or ""), fit.value(arc.skew))
     if arc.kind == "zarc":
         return second, second / r
     alpha = fit.value(arc.exponent) if arc.exponent else 1.0

@@ -68,7 +68,8 @@ class Parameter:
 class Arc:
     """Where a circuit holds an arc: the names of the parameters that shape it.
 
-    `second` is Q of a CPE, C of a capacitor, or τ of a Zarc; `exponent` is None for a capacitor.
+    `second` is Q of a CPE, C of a capacitor, or τ of a Zarc, Debye or Havriliak–Negami relaxation; `exponent` is
+    None for a capacitor and a Debye relaxation, `skew` the second exponent of Havriliak and Negami.
     """
 
     name: str
@@ -76,6 +77,12 @@ class Arc:
     resistance: str
     second: str
     exponent: str | None
+    skew: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all its parameters, the resistance first."""
+        return tuple(n for n in (self.resistance, self.second, self.exponent, self.skew) if n is not None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,14 @@ def format_plain(value: float, u: float, *, k: float = COVERAGE) -> str:
     return f"({shown})e{exponent:+03d}" if exponent else shown
 
 
+def significant_digits(value: float, low: float, high: float) -> int:
+    """Return how many digits show `value` to a hundredth of the interval around it: 4 at least, 12 at most."""
+    width = high - low
+    if not (math.isfinite(width) and width > 0 and math.isfinite(value) and value):
+        return 4
+    return min(12, max(4, 3 + math.floor(math.log10(abs(value))) - math.floor(math.log10(width))))
+
+
 def _thousands(value: float) -> int:
     """Return the power of ten (a multiple of 3 that has a prefix) `value` is best printed in."""
     if value == 0 or not math.isfinite(value):

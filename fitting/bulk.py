@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eis.spectrum import IntArray, RealArray
-from fitting.circuit import Circuit, parse
+from fitting.circuit import RELAXATIONS, Circuit, parse
 from fitting.descent import Task, descend
 from fitting.grid import Grid, given_starts, lay_out_grid
 from fitting.problem import Weight
@@ -273,7 +273,7 @@ def _order_arcs(circuit: Circuit, values: RealArray, u: RealArray) -> None:
     for group in circuit.exchangeable:
         columns = np.array([[place[name] for name in names] for names in group])  # (arcs, parameters of an arc)
         inside = values[:, columns]
-        if group[0][0].startswith("Zarc"):
+        if group[0][0].startswith(RELAXATIONS):
             log_tau = np.log(inside[:, :, 1])
         else:
             exponent = inside[:, :, 2] if columns.shape[1] > 2 else 1.0

@@ -28,6 +28,8 @@ from fitting.elements import ELEMENTS, Element, ElementParameter
 
 MAX_LENGTH = 2000
 MAX_DEPTH = 50
+RELAXATIONS = ("Zarc", "K", "HN")
+"""Arcs that are one element, with a resistance and a time constant."""
 BOUKAMP = {"R": "R", "C": "C", "L": "L", "Q": "CPE", "W": "W", "T": "Wo", "O": "Ws", "G": "G"}
 """Boukamp's letters; T has a tanh in its admittance (open end), O a coth (short end)."""
 
@@ -96,20 +98,19 @@ class Circuit:
 
     @cached_property
     def arcs(self) -> tuple[Arc, ...]:
-        """Every R next to a CPE or C in parallel, and every Zarc, in reading order."""
+        """Every R next to a CPE or C in parallel, every Zarc, K and HN, in reading order."""
         return tuple(_arcs(self.root))
 
     @cached_property
     def exchangeable(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
         """Groups of equal arcs in series, each arc as its parameter names (resistance first): free to swap."""
-        groups: dict[tuple[str, bool], list[tuple[str, ...]]] = {}
+        groups: dict[tuple[str, int], list[tuple[str, ...]]] = {}
         top = self.root.children if isinstance(self.root, Series) else ()
         for node in top:
             arcs = list(_arcs(node))
             if len(arcs) == 1 and len(list(_leaves(node))) <= 2:
-                arc = arcs[0]
-                names = (arc.resistance, arc.second) + ((arc.exponent,) if arc.exponent else ())
-                groups.setdefault((arc.kind, arc.exponent is None), []).append(names)
+                names = arcs[0].names
+                groups.setdefault((arcs[0].kind, len(names)), []).append(names)
         return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
     @cached_property
@@ -364,9 +365,9 @@ def _jacobian(node: Node, omega: RealArray, values: Iterator[float]) -> tuple[Co
 
 def _arcs(node: Node) -> Iterator[Arc]:
     if isinstance(node, Leaf):
-        if node.letter == "Zarc":
-            r, tau, phi = node.parameter_names
-            yield Arc(node.name, "zarc", r, tau, phi)
+        if node.letter in RELAXATIONS:
+            r, tau, exponent, skew = (*node.parameter_names, None, None)[:4]
+            yield Arc(node.name, "zarc", str(r), str(tau), exponent, skew)
         return
     if isinstance(node, Parallel):
         stores = [leaf for leaf in node.children if isinstance(leaf, Leaf) and leaf.letter in ("CPE", "C")]

@@ -7,15 +7,17 @@ Starts come from the data and are varied until two of them agree on the best sum
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, cast, overload
 
 import numpy as np
 
 from eis.errors import FitError
+from eis.from_xarray import spectra_of
 from eis.results import Fit
 from eis.spectrum import RealArray, Spectrum
-from fitting.circuit import Circuit, parse
+from fitting.circuit import RELAXATIONS, Circuit, parse
 from fitting.descent import by_scipy, walker
 from fitting.problem import Problem, Values, Weight, by_name, lay_out
 from fitting.staircase import has_tail
@@ -25,9 +27,14 @@ from fitting.uncertainty import AGREE, NOTHING, RETRY, End, at_limit, correlatio
 
 if TYPE_CHECKING:
     import lmfit
+    import xarray as xr
 
 CAREFUL = (USUAL_DAMPING, 10.0, 1000.0)
 """Dampings of the walks from a start that is wholly given: the end near it is wanted."""
+SWAPPED = (
+    "Equal arcs are not in order of rising time constant: limits or fixed values hold for their names. "
+    "Limit what tells them apart, such as their capacitances, if the names matter."
+)
 RESTARTS = 12
 """Most starts that are tried."""
 EASY = 3
@@ -43,29 +50,32 @@ def fit(
     start: Values | lmfit.Parameters | None = ...,
     bounds: Mapping[str, tuple[float, float]] | None = ...,
     fix: Mapping[str, float] | None = ...,
+    ties: Mapping[str, str] | None = ...,
     near: Fit | None = ...,
     seed: int = ...,
 ) -> Fit: ...
 @overload
 def fit(
     circuit: str | Circuit,
-    spectrum: Sequence[Spectrum],
+    spectrum: Sequence[Spectrum] | xr.Dataset,
     *,
     weight: Weight = ...,
     start: Values | lmfit.Parameters | None = ...,
     bounds: Mapping[str, tuple[float, float]] | None = ...,
     fix: Mapping[str, float] | None = ...,
+    ties: Mapping[str, str] | None = ...,
     sequence: bool = ...,
     seed: int = ...,
 ) -> list[Fit]: ...
 def fit(
     circuit: str | Circuit,
-    spectrum: Spectrum | Sequence[Spectrum],
+    spectrum: Spectrum | Sequence[Spectrum] | xr.Dataset,
     *,
     weight: Weight = "modulus",
     start: Values | lmfit.Parameters | None = None,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     fix: Mapping[str, float] | None = None,
+    ties: Mapping[str, str] | None = None,
     near: Fit | None = None,
     sequence: bool = False,
     seed: int = 0,
@@ -78,8 +88,9 @@ def fit(
     ----------
     circuit : str or Circuit
         impedance.py's grammar (``"L0-R0-p(R1,CPE1)"``) or Boukamp's in square brackets.
-    spectrum : Spectrum or sequence of Spectrum
-        The data; points with an excluding flag are left out.
+    spectrum : Spectrum, sequence of Spectrum, or xarray.Dataset
+        The data; points with an excluding flag are left out. A Dataset has z_real and z_imag (ohm) over frequency
+        (Hz); one with a further dimension is a sequence along it.
     weight : {"modulus", "unit", "proportional", "variance"}
         σ = \|Z\| for both parts; 1 Ω; \|Z′\| and \|Z″\|; or the column ``u_z_ohm``, taken as known.
     start : mapping, sequence or lmfit.Parameters, optional
@@ -90,6 +101,9 @@ def fit(
         Limits by parameter name, in natural units.
     fix : mapping of str to float, optional
         Parameters held at a value.
+    ties : mapping of str to str, optional
+        Parameters that follow others by lmfit's expressions, ``{"R2": "2*R1"}``; see `fitting.fit_tied`. A tied
+        fit begins at the data's own starts, not near another fit.
     near : Fit, optional
         A fit of the same circuit to begin from, e.g. of the spectrum before this one in time or temperature. Its
         neighbourhood is kept if what it leaves over is noise; otherwise the data's own starts are tried as well.
@@ -118,14 +132,26 @@ def fit(
 
         told = from_lmfit(cast("lmfit.Parameters", start))
         start, bounds, fix = told["start"], {**told["bounds"], **(bounds or {})}, {**told["fix"], **(fix or {})}
+        ties = {**told["ties"], **(ties or {})}
+    if hasattr(spectrum, "data_vars"):  # xarray.Dataset
+        dataset = cast("xr.Dataset", spectrum)
+        spectrum = spectra_of(dataset)
+        if dataset["z_real"].ndim == 1:
+            spectrum = spectrum[0]
     if not isinstance(spectrum, Spectrum):
         fits: list[Fit] = []
         for one in spectrum:
-            before = fits[-1] if sequence and fits else None
-            fits.append(
-                fit(parsed, one, weight=weight, start=start, bounds=bounds, fix=fix, near=before, seed=seed)
+            before = fits[-1] if sequence and fits and not ties else None
+            one_fit = fit(
+                parsed, one, weight=weight, start=start, bounds=bounds, fix=fix, ties=ties, near=before, seed=seed
             )
+            fits.append(one_fit)
         return fits
+    if ties:
+        from fitting.ties import fit_tied
+
+        told_start = cast("Values | None", start)
+        return fit_tied(parsed, spectrum, ties, weight=weight, start=told_start, bounds=bounds, fix=fix, seed=seed)
     given = by_name(parsed, cast("Values | None", start))
     problem = lay_out(parsed, spectrum, weight, given, bounds or {}, fix or {})
     candidates = _candidates(problem, given, seed)
@@ -138,9 +164,13 @@ def fit(
         ends = _search(problem, candidates)
     best = min(ends, key=lambda end: end.chi2)
     values = problem.natural(best.t)
+    ordered = _order_arcs(parsed, values)
     if start is None and near is None and not bounds and not fix:
-        values = _order_arcs(parsed, values)
-    return record(problem, values, best, ends, weight)
+        return record(problem, ordered, best, ends, weight)
+    fitted = record(problem, values, best, ends, weight)
+    if (bounds or fix) and not np.array_equal(ordered, values):  # a limit holds for a name, whichever arc bears it
+        return replace(fitted, because=(*fitted.because, SWAPPED))
+    return fitted
 
 
 def _candidates(problem: Problem, given: Mapping[str, float], seed: int) -> Iterator[RealArray]:
@@ -218,7 +248,7 @@ def _order_arcs(circuit: Circuit, values: RealArray) -> RealArray:
 
 def _time_constant(values: Mapping[str, float], names: Sequence[str]) -> float:
     """Return τ (s) of an arc from its resistance, its Q, C or τ, and its exponent if any."""
-    if names[0].startswith("Zarc"):
+    if names[0].startswith(RELAXATIONS):
         return values[names[1]]
     exponent = values[names[2]] if len(names) > 2 else 1.0
     return float((values[names[0]] * values[names[1]]) ** (1 / exponent))

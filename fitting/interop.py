@@ -44,6 +44,7 @@ class FitArguments(TypedDict):
     start: dict[str, float]
     bounds: dict[str, tuple[float, float]]
     fix: dict[str, float]
+    ties: dict[str, str]
 
 
 def import_impedance_py() -> ModuleType:
@@ -247,23 +248,21 @@ def write_impedance_json(fit: Fit, path: str | Path, *, name: str | None = None,
 
 
 def from_lmfit(parameters: lmfit.Parameters) -> FitArguments:
-    """Return start values, limits and fixed values of `parameters`: ``fit(circuit, spectrum, **from_lmfit(p))``.
+    """Return what `parameters` say as arguments of a fit: ``fit(circuit, spectrum, **from_lmfit(p))``.
 
-    Limits that say no more than "not negative" are left to the fit.
+    Values, limits, what does not vary, and expressions. Limits that say no more than "not negative" are left to
+    the fit; those of a tied parameter are its element's.
 
     Raises
     ------
     FitError
-        If a parameter is tied to others by an expression, or has no finite value.
+        If a parameter has no finite value.
     """
-    out = FitArguments(start={}, bounds={}, fix={})
+    out = FitArguments(start={}, bounds={}, fix={}, ties={})
     for name, parameter in parameters.items():
         if parameter.expr is not None:
-            raise FitError(
-                f"{name} is tied by the expression {parameter.expr!r}, which this fit cannot keep",
-                where="lmfit parameters",
-                mend=f"Clear it with parameters[{name!r}].set(expr=''), or minimise with lmfit (see minimizer).",
-            )
+            out["ties"][name] = parameter.expr
+            continue
         value, low, high = float(parameter.value), float(parameter.min), float(parameter.max)
         if not math.isfinite(value):
             raise FitError(f"{name} has no value", where="lmfit parameters", mend=f"Give {name} a finite value.")

@@ -11,7 +11,7 @@ import numpy as np
 
 from eis import notebook
 from eis.fitted import plain
-from eis.quantities import COVERAGE, format_uncertain
+from eis.quantities import COVERAGE, format_plain, format_uncertain
 from eis.spectrum import RealArray, Spectrum
 from fitting.circuit import Circuit, parse
 from fitting.problem import Weight
@@ -333,5 +333,4 @@ def _shown(value: float, u: float, unit: str) -> str:
     """Print value ± U (k = 2)."""
     if unit in ("ohm", "F", "s", "H"):
         return format_uncertain(value, u, unit.replace("ohm", "Ω"))
-    spread = f"{COVERAGE * u:.2g}" if math.isfinite(u) else "n/a"
-    return f"{value:.6g} ± {spread} {unit}".rstrip()
+    return f"{format_plain(value, u)} {unit}".rstrip()

@@ -18,7 +18,7 @@ from scipy.stats import f as f_distribution
 
 from eis import notebook
 from eis.errors import FitError
-from eis.quantities import format_si
+from eis.quantities import format_si, significant_digits
 from eis.results import Fit
 from eis.spectrum import RealArray, Spectrum
 from fitting.circuit import parse
@@ -106,8 +106,12 @@ class Profile:
     def __str__(self) -> str:
         unit = self.unit.replace("ohm", "Ω")
 
+        digits = significant_digits(self.value, self.low, self.high)
+
         def show(number: float) -> str:
-            return format_si(number, unit) if unit in ("Ω", "H", "F", "s") else f"{number:.4g} {unit}".rstrip()
+            if unit in ("Ω", "H", "F", "s"):
+                return format_si(number, unit, digits=digits)
+            return f"{number:.{digits}g} {unit}".rstrip()
 
         low = "n/a" if math.isnan(self.low) else show(self.low) if self.low else "0"
         high = "n/a" if math.isnan(self.high) else "no upper limit" if math.isinf(self.high) else show(self.high)

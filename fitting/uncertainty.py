@@ -126,6 +126,8 @@ def correlation(residuals: RealArray) -> float:
 def _at_which_limit(problem: Problem, i: int, value: float) -> str:
     """Say what it means that a parameter rests on a limit: the caller's, or the end of what data could show."""
     low, high = problem.shown[i]
+    if not problem.walked_by_log[i]:  # an exponent ends at the limits of the search
+        return f"at its limit {value:.6g}"
     if math.isclose(value, low, rel_tol=1e-4) or math.isclose(value, high, rel_tol=1e-4):
         return f"at its limit {value:.6g}"
     return "it ran to where it no longer shows in the data, which want no such element"

@@ -284,3 +284,28 @@ def test_lmfit_parameters_bring_values_limits_and_what_does_not_vary():
     assert fitted["L0"].fixed
     assert fitted.value("R2") <= 10.0
     assert fitted["R2"].at_bound
+
+
+def test_ties_are_a_keyword_of_fit_and_hold_in_a_sequence():
+    spectra = [TRUTH.spectrum(noise=2e-3, seed=seed) for seed in range(2)]
+    for fitted in fit(TRUTH.circuit, spectra, ties={"CPE2_1": "CPE1_1"}):
+        assert fitted["CPE2_1"].because == "tied: CPE1_1"
+        assert fitted.value("CPE2_1") == fitted.value("CPE1_1")
+
+
+def test_a_limit_that_swaps_equal_arcs_is_told_of():
+    spectrum = TRUTH.spectrum(noise=2e-3, seed=0)
+    swapped = fit(TRUTH.circuit, spectrum, bounds={"CPE1_0": (2e-6, 1e-3)})  # the slow arc's
+    assert swapped.value("CPE1_0") > swapped.value("CPE2_0")
+    assert any("order of rising time constant" in note for note in swapped.because)
+    plain = fit(TRUTH.circuit, spectrum, bounds={"R0": (1.0, 100.0)})
+    assert not any("order of rising" in note for note in plain.because)
+
+
+def test_an_exponent_on_the_floor_of_the_search_is_said_to_be_at_its_limit():
+    fitted = fit("R0-p(R1,CPE1)", TRUTH.spectrum(noise=2e-3, seed=0))
+    if fitted["CPE1_1"].at_bound:
+        assert "at its limit 0.4" in fitted["CPE1_1"].because
+    steep = Spectrum.of(FREQUENCY, 5 + 100 / (1 + (1j * FREQUENCY / 1e3) ** 0.3))
+    floored = fit("R0-Zarc1", steep)
+    assert floored["Zarc1_2"].because == "at its limit 0.4"

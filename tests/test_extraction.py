@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from eis.extraction import INTERFACE, extract, hsu_mansfeld, time_constant
+from eis.extraction import INTERFACE, extract, hsu_mansfeld, skewed_peak, time_constant
 from eis.spectrum import Cell, Spectrum
 from fitting import fit
 from tests.truth import FREQUENCY, TwoArcs, noisy
@@ -78,3 +78,28 @@ def test_a_zarc_and_a_cpe_arc_are_the_same_interface():
 def test_what_was_assumed_is_among_the_evidence():
     found = arcs_of(TwoArcs(), cell=Cell(area_cm2=1.131))
     assert any("thickness not stated" in line for line in found[0].evidence)
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (0.8, 1.0), (1.0, 0.5), (0.9, 0.6), (0.7, 0.3)])
+def test_the_frequency_of_a_skewed_arc_is_where_it_peaks(alpha, beta):
+    x = np.geomspace(1e-4, 1e4, 400_001)
+    top = x[np.argmin((1 / (1 + (1j * x) ** alpha) ** beta).imag)]
+    assert 1 / skewed_peak(alpha, beta) == pytest.approx(top, rel=1e-3)
+
+
+@pytest.mark.parametrize("letter", ["K", "HN", "Zarc"])
+def test_an_arc_that_is_one_element_is_an_interface(letter):
+    frequency = np.geomspace(1e5, 0.1, 61)
+    z = noisy(5 + 20 / (1 + 1j * frequency / 100), 1e-3, 1)
+    fitted = fit(f"R0-{letter}1", Spectrum.of(frequency, z))
+    (interface,) = extract(fitted, Cell(area_cm2=1.0, interfaces_in_path=1))
+    assert interface.arc_resistance_ohm == pytest.approx(20, rel=0.01)
+    assert interface.frequency_hz == pytest.approx(100, rel=0.05)
+    assert interface.resolved
+
+
+def test_equal_relaxations_come_in_order_of_time_constant():
+    frequency = np.geomspace(1e5, 0.1, 61)
+    z = noisy(5 + 20 / (1 + 1j * frequency / 10) + 10 / (1 + 1j * frequency / 3e3), 1e-3, 1)
+    fitted = fit("R0-K1-K2", Spectrum.of(frequency, z))
+    assert fitted.value("K1_1") < fitted.value("K2_1")

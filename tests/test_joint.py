@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import binom
 
 from eis.errors import FitError
+from eis.quantities import format_plain
 from eis.spectrum import Spectrum
 from fitting import fit, joint, tied
 from fitting.circuit import parse
@@ -250,7 +251,8 @@ def test_a_parameter_at_its_limit_has_no_uncertainty_and_says_why():
 
 def test_the_record_prints_and_exports():
     found = fit_joint(CIRCUIT, cell(), **TIES)
-    assert f"E_a(R1) = {found.activation_energy_ev['R1'][0]:.6g} ± " in str(found)
+    energy, u = found.activation_energy_ev["R1"]
+    assert f"E_a(R1) = {format_plain(energy, u)} eV" in str(found)
     assert "over 5 spectra, modulus weights: converged" in str(found)
     assert "60 °C" in found._repr_html_()
     table = found.to_dataframe()
