@@ -31,6 +31,8 @@ ROUNDS = 12
 """Most starts of one spectrum."""
 LINEAR = 3
 """Round in which a start comes from the linear ladder, which costs more than several walks."""
+MIMICS = ("Wo", "Ws", "G", "Gs")
+"""Tails that can pass for an arc, so that a minimum with both exchanged may look right."""
 EASY = 3
 """Arcs and tails up to which one start is enough if its end looks right; each further one asks for four more."""
 AGREEING, STUBBORN = 2, 4
@@ -203,17 +205,20 @@ def _descend_all(work: Grid, first: RealArray | None, seed: int) -> dict[str, An
     best["n_starts"] = np.ones(spectra, dtype=np.int64)
     components = len(work.circuit.arcs) + has_tail(work.circuit)
     compulsory = 1 + 4 * max(0, components - EASY)  # the more arcs, the more minima that look right
+    enough = AGREEING
+    if any(leaf.letter in MIMICS for leaf in work.circuit.leaves):
+        compulsory, enough = compulsory + LINEAR, STUBBORN
     wrong = _looks_wrong(work, best, everything) | (compulsory > 1)
     bad = _looks_wrong(work, best, everything, deviations=SUSPECT)
     agreed = np.zeros(spectra, dtype=np.int64)
     for round_ in range(1, ROUNDS):
-        again = np.flatnonzero(wrong & (agreed < np.where(bad, STUBBORN, AGREEING)))
+        again = np.flatnonzero(wrong & (agreed < np.where(bad, STUBBORN, enough)))
         if not again.size:
             break
         if round_ == LINEAR and work.circuit.arcs:
             start = np.array([from_lobes(work.circuit, work.frequency, z) for z in work.z[again]])
         else:
-            start = guesses(work.circuit, work.frequency, work.z[again], taus[round_ - 1])
+            start = guesses(work.circuit, work.frequency, work.z[again], taus[round_ - 1], late=round_ % 2 == 1)
             start = np.where(work.is_log, start * np.exp(rng.normal(0, 0.5, start.shape[1])), start)
         found = _descend(work, again, start)
         best["n_starts"][again] += 1

@@ -45,7 +45,9 @@ def _proposals(
     return np.exp(even), *(np.exp(low + (high - low) * np.sort(draw)) for draw in draws[: rounds - 1])
 
 
-def guesses(circuit: Circuit, frequency_hz: RealArray, z_ohm: ComplexArray, tau_s: RealArray) -> RealArray:
+def guesses(
+    circuit: Circuit, frequency_hz: RealArray, z_ohm: ComplexArray, tau_s: RealArray, *, late: bool = False
+) -> RealArray:
     """Return starts in natural units.
 
     Parameters
@@ -58,6 +60,8 @@ def guesses(circuit: Circuit, frequency_hz: RealArray, z_ohm: ComplexArray, tau_
         Impedance (ohm).
     tau_s : ndarray, shape (arcs,)
         Proposed time constants (s), rising.
+    late : bool
+        Let a diffusion tail end with the sweep, rather than half-way between the last arc and there.
 
     Returns
     -------
@@ -103,7 +107,9 @@ def guesses(circuit: Circuit, frequency_hz: RealArray, z_ohm: ComplexArray, tau_
         elif leaf.letter in ("Wo", "Ws", "G"):
             rest = np.maximum(z_ohm.real[:, -1] - z_ohm.real[:, edges[-1]], LEAST_STEP * size)
             named[leaf.parameter_names[0]] = rest if edges[-1] < omega.size - 1 else size / 2
-            named[leaf.parameter_names[1]] = np.full(size.size, 3 / np.sqrt(slow * omega[edges[-1]]))
+            named[leaf.parameter_names[1]] = np.full(
+                size.size, 3 / slow if late else 3 / np.sqrt(slow * omega[edges[-1]])
+            )
     by_unit = {
         "ohm": size / 2,
         "s": np.full(size.size, 1 / middle),

@@ -122,7 +122,7 @@ def further_starts(
     turn = 0
     while True:
         turn += 1
-        values = guesses(circuit, frequency_hz, z_ohm[None, :], spread[turn % MOST])[0]
+        values = guesses(circuit, frequency_hz, z_ohm[None, :], spread[turn % MOST], late=turn % 2 == 1)[0]
         wide = 0.7 + turn / 10  # the longer it takes, the further we look
         yield np.where(
             by_log, values * np.exp(rng.normal(0, wide, values.size)), rng.uniform(0.6, 1.0, values.size)

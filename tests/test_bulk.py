@@ -181,7 +181,14 @@ def random_ladders(arcs, tail, count, seed):
         values = [10 ** rng.uniform(-8, -7), 10 ** rng.uniform(0, 1.5)]
         for r, t, a in zip(10 ** rng.uniform(0.5, 2, arcs), times, rng.uniform(0.75, 1, arcs), strict=True):
             values += [r, (10**t) ** a / r, a]
-        values += [0.01 / r, rng.uniform(0.7, 0.95)] if tail else []
+        tails = {
+            "": [],
+            "-CPE9": [0.01 / r, rng.uniform(0.7, 0.95)],
+            "-W9": [r * rng.uniform(1, 3)],
+            "-Wo9": [r * rng.uniform(0.5, 2), rng.uniform(0.3, 3)],
+            "-Ws9": [r * rng.uniform(0.5, 2), rng.uniform(0.3, 3)],
+        }
+        values += tails[tail]
         clean = circuit.impedance(omega, values)
         data = noisy(clean, 3e-3, int(rng.integers(2**31)))
         z.append(data)
@@ -189,8 +196,9 @@ def random_ladders(arcs, tail, count, seed):
     return circuit, np.array(z), np.array(right)
 
 
-@pytest.mark.parametrize(("arcs", "tail"), [(1, ""), (2, ""), (3, ""), (1, "-CPE9"), (2, "-CPE9"), (3, "-CPE9")])
-def test_nobody_needs_a_guess_for_ladders_of_up_to_three_arcs(arcs, tail):
+@pytest.mark.parametrize("tail", ["", "-CPE9", "-W9", "-Wo9", "-Ws9"])
+@pytest.mark.parametrize("arcs", [1, 2, 3, 4])
+def test_nobody_needs_a_guess_for_ladders_of_up_to_four_arcs(arcs, tail):
     circuit, z, right = random_ladders(arcs, tail, 100, seed=arcs)
     batch = fit_many(circuit, FREQUENCY, z)
     assert (batch.chi2 <= 1.05 * right).mean() >= 0.97
