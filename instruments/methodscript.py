@@ -37,6 +37,8 @@ ZERO = 0x8000000
 
 EIS_KINDS = ("dc", "cc", "cd")
 """What a packet of an impedance sweep holds: frequency, real and imaginary part."""
+OCP_KINDS = ("ab",)
+"""What a packet of an open-circuit measurement holds: potential of the working against the reference electrode."""
 
 STATUS = {
     1: (Quality.TIMING, "timing error"),
@@ -183,6 +185,34 @@ def eis_script(sweep: Sweep, *, amplitude: float, max_bandwidth_hz: float, curre
     script = "\n".join(lines) + "\n\n"
     _compare(script, (amplitude, sweep.start_hz, sweep.stop_hz, sweep.n_points, sweep.dc_v, sweep.dc_v))
     return script
+
+
+def ocp_script(seconds: float, interval_s: float, *, mode: int) -> str:
+    """Write the script that measures the open-circuit potential, the cell disconnected from the current path.
+
+    Parameters
+    ----------
+    seconds, interval_s : float
+        For how long, and how often (s).
+    mode : int
+        What ``set_pgstat_mode`` wants.
+    """
+    told = [literal(float(f"{value:.{DIGITS}g}")) for value in (interval_s, seconds)]
+    lines = (
+        "e",
+        "var p",
+        "set_pgstat_chan 0",
+        f"set_pgstat_mode {mode}",
+        "cell_off",
+        f"meas_loop_ocp p {told[0]} {told[1]}",
+        "pck_start",
+        "pck_add p",
+        "pck_end",
+        "endloop",
+        "on_finished:",
+        "cell_off",
+    )
+    return "\n".join(lines) + "\n\n"
 
 
 def parse_packet(line: str, kinds: tuple[str, ...] = EIS_KINDS) -> tuple[Reading, ...]:

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from eis.errors import AbortedError, BusyError, CellStateUnknownError, ConfigError, InstrumentError, LinkError
 from instruments.link import Link
-from instruments.methodscript import ERROR, STRUCTURE, eis_script, meaning, parse_packet
+from instruments.methodscript import (
+    ERROR,
+    OCP_KINDS,
+    STRUCTURE,
+    eis_script,
+    meaning,
+    ocp_script,
+    parse_packet,
+)
 from instruments.potentiostat import Capabilities, Identity, Point, Potentiostat, Sweep, predicted_point_s
 
 if TYPE_CHECKING:
@@ -74,6 +82,8 @@ class PalmSens(Potentiostat):
         The bandwidth to set (Hz), as in PalmSens' own example.
     currents_a : tuple of float, optional
         Smallest and largest current range autoranging may use (A); the model's own by default.
+    ocp_mode : int
+        ``set_pgstat_mode`` of open-circuit measurements; users' scripts have 2, 3 and 4.
     patience_s : float
         How much longer than three times the predicted duration of a point to wait for it (s).
 
@@ -96,6 +106,7 @@ class PalmSens(Potentiostat):
         amplitude_unit: Literal["rms", "peak"] = "rms",
         max_bandwidth_hz: float = 1e6,
         currents_a: tuple[float, float] | None = None,
+        ocp_mode: int = 3,
         patience_s: float = 10.0,
     ) -> None:
         if amplitude_unit not in ("rms", "peak"):
@@ -111,6 +122,7 @@ class PalmSens(Potentiostat):
         self._attempts = range(OFF_ATTEMPTS)
         self._currents_a = currents_a or model.currents_a
         self._max_bandwidth_hz = max_bandwidth_hz
+        self._ocp_mode = ocp_mode
         self._sent_per_rms = math.sqrt(2) if amplitude_unit == "peak" else 1.0
         self._capabilities = Capabilities(
             f_min_hz=f_min_hz,
@@ -162,6 +174,28 @@ class PalmSens(Potentiostat):
         """Return what the instrument can do."""
         return self._capabilities
 
+    def ocv(self, seconds: float = 1.0) -> float:
+        """Return the open-circuit voltage (V), the mean over some time; see `Potentiostat.ocv`."""
+        self._require_free()
+        self._require_idle()
+        interval_s = min(0.1, seconds / 5)
+        self._point_timeout_s = seconds + self._patience_s
+        self._idle = False
+        self.link.write(ocp_script(seconds, interval_s, mode=self._ocp_mode))
+        volts, deadline = [], time.monotonic() + 3 * seconds + self._patience_s
+        while (line := self._packet(deadline)) is not None:
+            try:
+                (reading,) = parse_packet(line, OCP_KINDS)
+            except ValueError as error:
+                raise self._unreadable(line) from error
+            volts.append(reading.value)
+        while self._line(deadline):
+            continue
+        self._idle = True
+        if not volts or not all(map(math.isfinite, volts)):
+            raise self._fault("The instrument measured no open-circuit voltage", "Check the sense leads.")
+        return math.fsum(volts) / len(volts)
+
     def abort(self) -> None:
         """Tell the instrument to stop measuring, now; see `Potentiostat.abort`."""
         if self._energised:
@@ -182,12 +216,7 @@ class PalmSens(Potentiostat):
             self.link.close()
 
     def _run(self, sweep: Sweep) -> Generator[Point, None, None]:
-        if self._energised:
-            raise BusyError(
-                "A sweep is running, or the cell may still be on",
-                where=self.link.resource,
-                mend="Let the sweep end or close it; or call cell_off().",
-            )
+        self._require_free()
         script = eis_script(
             sweep,
             amplitude=sweep.amplitude_v * self._sent_per_rms,
@@ -205,6 +234,14 @@ class PalmSens(Potentiostat):
         finally:
             if self._energised:
                 self._make_sure_off()
+
+    def _require_free(self) -> None:
+        if self._energised:
+            raise BusyError(
+                "A sweep is running, or the cell may still be on",
+                where=self.link.resource,
+                mend="Let the sweep end or close it; or call cell_off().",
+            )
 
     def _require_idle(self) -> None:
         answer = self._answer("i")

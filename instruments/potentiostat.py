@@ -273,6 +273,25 @@ class Potentiostat(ABC):
     def capabilities(self) -> Capabilities:
         """Return what the instrument can do."""
 
+    def ocv(self, seconds: float = 1.0) -> float:
+        """Return the open-circuit voltage (V), measured for some time with no current through the cell.
+
+        Raises
+        ------
+        RejectedError
+            If the instrument cannot do that.
+        """
+        raise RejectedError(
+            f"The {self.identify().model} cannot measure an open-circuit voltage",
+            where=self.identify().resource,
+            mend="Measure it with a voltmeter.",
+        )
+
+    def measure_point(self, frequency_hz: float, *, amplitude_v: float, dc_v: float = 0.0) -> Point:
+        """Measure one frequency (Hz), and leave the cell off; see `sweep` for what may be raised."""
+        (point,) = self.sweep(Sweep(frequency_hz, frequency_hz, 1, amplitude_v, dc_v))
+        return point
+
     @abstractmethod
     def cell_off(self) -> None:
         """End whatever is running and disconnect the cell; may be called in any state, any number of times.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -409,3 +410,30 @@ def test_an_instrument_that_is_not_one_of_these_is_named(
     monkeypatch.delitem(palmsens.MODELS, "espico")
     with pytest.raises(InstrumentError, match=r"tespico1304.*Known are"):
         connected(EmulatedPotentiostat(SYMMETRIC, model="espico"))
+
+
+# --- the open-circuit voltage
+
+
+def test_the_open_circuit_voltage_is_measured_with_the_cell_off(connected: Connect) -> None:
+    device = EmulatedPotentiostat(replace(SYMMETRIC, ocv_v=3.7))
+    meter = connected(device)
+    assert meter.ocv(0.5) == pytest.approx(3.7, abs=1e-4)
+    assert not device.cell_is_on
+    assert "cell_on" not in device.log
+    assert len(meter.sweep_spectrum(Sweep(1e5, 1e3, 5, 0.01))) == 11  # and it is ready for a sweep
+
+
+def test_an_open_circuit_voltage_is_not_asked_for_during_a_sweep(connected: Connect) -> None:
+    meter = connected(paced())
+    points = meter.sweep(Sweep(1e5, 1e3, 5, 0.01))
+    next(points)
+    with pytest.raises(BusyError):
+        meter.ocv()
+    points.close()
+
+
+def test_one_point_is_measured_by_itself(connected: Connect, emulator: EmulatedPotentiostat) -> None:
+    point = connected(emulator).measure_point(1e3, amplitude_v=0.01)
+    assert point.z_ohm == pytest.approx(complex(SYMMETRIC.impedance(1e3)[0]), rel=0.01)
+    assert not emulator.cell_is_on

@@ -37,6 +37,8 @@ class EmulatedCell:
         As in `eis.spectrum.Cell`.
     interface : str
         Which resistance of the circuit belongs to the interfaces.
+    ocv_v : float
+        Its voltage at rest (V).
     """
 
     name: str
@@ -46,6 +48,7 @@ class EmulatedCell:
     interfaces_in_path: int
     kind: CellKind
     interface: str
+    ocv_v: float = 0.0
 
     @cached_property
     def parsed(self) -> Circuit:

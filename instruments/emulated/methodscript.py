@@ -229,6 +229,21 @@ class EmulatedPotentiostat:
                 self.cell_is_on = False
             case "meas_loop_eis":
                 yield from self._measure(command)
+            case "meas_loop_ocp":
+                yield from self._rest(command)
+
+    def _rest(self, loop: Command) -> Iterator[tuple[float, str]]:
+        """Measure the cell's voltage at rest."""
+        interval_s, seconds = loop.number(1), loop.number(2)
+        if self.cell_is_on:
+            raise ScriptError("0014", loop.line)
+        self._in_loop = True
+        yield 0.0, "M000B"
+        for _ in range(max(1, round(seconds / interval_s))):
+            volts = self.cell.ocv_v + 1e-5 * float(self._rng.standard_normal())
+            yield interval_s, f"Pab{number(volts)},10,287"
+        self._in_loop = False
+        yield 0.0, "*"
 
     def _check(self, value: float, limits: tuple[float, float], code: str, command: Command) -> None:
         if not (limits[0] <= value <= limits[1]):

@@ -21,6 +21,7 @@ COMMANDS = {
     "cell_on": (),
     "cell_off": (),
     "meas_loop_eis": ("variable",) * 3 + ("number",) * 5,
+    "meas_loop_ocp": ("variable", "number", "number"),
     "pck_start": (),
     "pck_add": ("variable",),
     "pck_end": (),
