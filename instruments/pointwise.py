@@ -221,11 +221,11 @@ class PointByPoint(Potentiostat):
             what = f"Another instrument answers: {now.raw!r} instead of {self._identity.raw!r}"
             raise self._fault(what, "Connect again, and check which instrument the cell is at.")
 
-    def _ask(self, text: str, timeout_s: float = ANSWER_S) -> str:
+    def _ask(self, text: str, timeout_s: float | None = None) -> str:
         """Send a query and return the line that answers it; an abort ends the waiting."""
         self.link.discard()
         self.link.write(text + self._end)
-        return self._line(timeout_s)
+        return self._line(ANSWER_S if timeout_s is None else timeout_s)
 
     def _line(self, timeout_s: float) -> str:
         """Return the next line; AbortedError as soon as a running sweep is to stop."""
