@@ -143,7 +143,7 @@ def eis_script(sweep: Sweep, *, amplitude: float, max_bandwidth_hz: float, curre
     sweep : Sweep
         What to measure.
     amplitude : float
-        Excitation as the firmware wants it (V, rms or peak).
+        Excitation as the firmware wants it (V or A, rms or peak).
     max_bandwidth_hz : float
         Bandwidth to set (Hz).
     currents_a : tuple of float
@@ -154,25 +154,35 @@ def eis_script(sweep: Sweep, *, amplitude: float, max_bandwidth_hz: float, curre
     RejectedError
         If the script cannot say what was asked for, to seven digits.
     """
+    level = sweep.dc_a if sweep.is_galvanostatic else sweep.dc_v
     said, start, stop, dc, bandwidth = (
         literal(float(f"{value:.{DIGITS}g}"))
-        for value in (amplitude, sweep.start_hz, sweep.stop_hz, sweep.dc_v, max_bandwidth_hz)
+        for value in (amplitude, sweep.start_hz, sweep.stop_hz, level, max_bandwidth_hz)
     )
     low, high = (literal(current) for current in currents_a)
-    lines = (
-        "e",
-        "var f",
-        "var r",
-        "var j",
-        "set_pgstat_chan 0",
+    control: tuple[str, ...] = (
         "set_pgstat_mode 3",
         f"set_max_bandwidth {bandwidth}",
         f"set_range_minmax da {dc} {dc}",
         f"set_range ba {high}",
         f"set_autoranging ba {low} {high}",
         f"set_e {dc}",
+    )
+    loop = "meas_loop_eis"
+    if sweep.is_galvanostatic:
+        peak = abs(sweep.dc_a) + 1.5 * sweep.amplitude_a
+        enough = literal(next((i for i in current_ranges(currents_a) if i >= peak), currents_a[1]))
+        control = ("set_pgstat_mode 6", f"set_max_bandwidth {bandwidth}", f"set_range db {enough}", f"set_i {dc}")
+        loop = "meas_loop_geis"
+    lines = (
+        "e",
+        "var f",
+        "var r",
+        "var j",
+        "set_pgstat_chan 0",
+        *control,
         "cell_on",
-        f"meas_loop_eis f r j {said} {start} {stop} {sweep.n_points} {dc}",
+        f"{loop} f r j {said} {start} {stop} {sweep.n_points} {dc}",
         "pck_start",
         "pck_add f",
         "pck_add r",
@@ -183,8 +193,15 @@ def eis_script(sweep: Sweep, *, amplitude: float, max_bandwidth_hz: float, curre
         "cell_off",
     )
     script = "\n".join(lines) + "\n\n"
-    _compare(script, (amplitude, sweep.start_hz, sweep.stop_hz, sweep.n_points, sweep.dc_v, sweep.dc_v))
+    _compare(script, (amplitude, sweep.start_hz, sweep.stop_hz, sweep.n_points, level, level))
     return script
+
+
+def current_ranges(currents_a: tuple[float, float]) -> list[float]:
+    """Return whole decades of current (A) from the smallest to the largest range, and the largest."""
+    low, high = currents_a
+    decades = (10.0**power for power in range(-12, 3))
+    return [*(i for i in decades if low <= i < high), high]
 
 
 def ocp_script(seconds: float, interval_s: float, *, mode: int) -> str:
@@ -237,9 +254,9 @@ def meaning(code: str) -> str:
 
 
 def _compare(script: str, asked: tuple[float, ...]) -> None:
-    (loop,) = re.findall(r"^meas_loop_eis f r j (.*)$", script, re.MULTILINE)
-    (potential,) = re.findall(r"^set_e (.*)$", script, re.MULTILINE)
-    says = [parse_literal(word) for word in (*loop.split(), potential)]
+    (loop,) = re.findall(r"^meas_loop_g?eis f r j (.*)$", script, re.MULTILINE)
+    (level,) = re.findall(r"^set_[ei] (.*)$", script, re.MULTILINE)
+    says = [parse_literal(word) for word in (*loop.split(), level)]
     close = 10.0 ** (1 - DIGITS)
     if not all(math.isclose(one, other, rel_tol=close) for one, other in zip(says, asked, strict=True)):
         raise RejectedError(

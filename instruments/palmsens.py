@@ -44,23 +44,27 @@ BACK_OFF_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Limits of one model: frequency (Hz), excitation (V rms), DC potential (V), autoranging currents (A)."""
+    """Limits of one model: frequency (Hz), excitation (V rms), DC potential (V), autoranging currents (A).
+
+    `current_a` is the largest current it can hold (A), 0 for a model without galvanostat.
+    """
 
     name: str
     f_max_hz: float
     v_ac_rms_max: float
     v_dc: tuple[float, float]
     currents_a: tuple[float, float]
+    current_a: float = 0.0
 
 
 MODELS = {
     "espico": Model("EmStat Pico", 200e3, 0.429, (-1.7, 2.0), (100e-9, 5e-3)),
     "senswb": Model("Sensit Wearable", 200e3, 0.429, (-1.7, 2.0), (100e-9, 5e-3)),
-    "es4_lr": Model("EmStat4 LR", 200e3, 0.9, (-3.0, 3.0), (1e-9, 10e-3)),
-    "es4_hr": Model("EmStat4 HR", 200e3, 0.9, (-6.0, 6.0), (100e-9, 100e-3)),
-    "mes4lr": Model("MultiEmStat4 LR", 200e3, 0.9, (-3.0, 3.0), (1e-9, 10e-3)),
-    "mes4hr": Model("MultiEmStat4 HR", 200e3, 0.9, (-6.0, 6.0), (100e-9, 100e-3)),
-    "nexus1": Model("Nexus", 1e6, 0.3, (-10.0, 10.0), (100e-9, 1.0)),
+    "es4_lr": Model("EmStat4 LR", 200e3, 0.9, (-3.0, 3.0), (1e-9, 10e-3), 30e-3),
+    "es4_hr": Model("EmStat4 HR", 200e3, 0.9, (-6.0, 6.0), (100e-9, 100e-3), 0.2),
+    "mes4lr": Model("MultiEmStat4 LR", 200e3, 0.9, (-3.0, 3.0), (1e-9, 10e-3), 30e-3),
+    "mes4hr": Model("MultiEmStat4 HR", 200e3, 0.9, (-6.0, 6.0), (100e-9, 100e-3), 0.2),
+    "nexus1": Model("Nexus", 1e6, 0.3, (-10.0, 10.0), (100e-9, 1.0), 1.0),
 }
 """By the six characters the instrument calls itself."""
 
@@ -133,6 +137,8 @@ class PalmSens(Potentiostat):
             has_cell_switch=True,
             has_ocv=True,
             instrument_verified=False,
+            i_ac_rms=(self._currents_a[0], min(model.current_a, self._currents_a[1])) if model.current_a else None,
+            i_dc=(-model.current_a, model.current_a),
         )
 
     @classmethod
@@ -219,7 +225,7 @@ class PalmSens(Potentiostat):
         self._require_free()
         script = eis_script(
             sweep,
-            amplitude=sweep.amplitude_v * self._sent_per_rms,
+            amplitude=(sweep.amplitude_a or sweep.amplitude_v) * self._sent_per_rms,
             max_bandwidth_hz=self._max_bandwidth_hz,
             currents_a=self._currents_a,
         )

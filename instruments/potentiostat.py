@@ -78,6 +78,10 @@ class Capabilities:
         Output resistance (ohm): less than the programmed excitation reaches a cell of low impedance.
     fixed_amplitude : bool
         Whether the instrument chooses the excitation itself; the one asked for is then not used.
+    i_ac_rms : tuple of float, optional
+        Smallest and largest excitation of the current (A rms); None if it cannot be controlled.
+    i_dc : tuple of float
+        Lowest and highest direct current (A).
     blocking_cell_only : bool
         Whether a cell with a voltage of its own must not be connected: a direct current could flow through it.
     """
@@ -93,6 +97,8 @@ class Capabilities:
     source_resistance_ohm: float = 0.0
     fixed_amplitude: bool = False
     blocking_cell_only: bool = False
+    i_ac_rms: tuple[float, float] | None = None
+    i_dc: tuple[float, float] = (0.0, 0.0)
 
     def check(self, sweep: Sweep, *, where: str) -> None:
         """Refuse a sweep the instrument cannot do, before anything is sent.
@@ -102,15 +108,30 @@ class Capabilities:
         RejectedError
             If a set-point is outside its limits, or not a number; the message lists all of them.
         """
-        limits = (
+        frequencies = (
             ("start_hz", sweep.start_hz, self.f_min_hz, self.f_max_hz, "Hz"),
             ("stop_hz", sweep.stop_hz, self.f_min_hz, self.f_max_hz, "Hz"),
-            ("amplitude_v", sweep.amplitude_v, *self.v_ac_rms, "V rms"),
-            ("dc_v", sweep.dc_v, *self.v_dc, "V"),
+        )
+        if sweep.is_galvanostatic and self.i_ac_rms is None:
+            raise RejectedError(
+                "It does not control the current",
+                where=where,
+                mend="Nothing was sent; give an amplitude in volts.",
+            )
+        levels = (
+            (
+                ("amplitude_a", sweep.amplitude_a, *(self.i_ac_rms or (0.0, 0.0)), "A rms"),
+                ("dc_a", sweep.dc_a, *self.i_dc, "A"),
+            )
+            if sweep.is_galvanostatic
+            else (
+                ("amplitude_v", sweep.amplitude_v, *self.v_ac_rms, "V rms"),
+                ("dc_v", sweep.dc_v, *self.v_dc, "V"),
+            )
         )
         faults = [
             f"{name} is {value:g}, outside {low:g} to {high:g} {unit}"
-            for name, value, low, high, unit in limits
+            for name, value, low, high, unit in (*frequencies, *levels)
             if not (low <= value <= high)  # written so that NaN is refused
         ]
         if faults:
@@ -121,7 +142,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A potentiostatic frequency sweep, from high to low, checked when it is made.
+    """A frequency sweep, from high to low, checked when it is made: of the potential, or of the current.
 
     Parameters
     ----------
@@ -130,9 +151,11 @@ class Sweep:
     points_per_decade : float
         Points per decade of frequency, both ends included.
     amplitude_v : float
-        Excitation (V **rms**), above zero.
+        Excitation (V **rms**), above zero; zero if the current is excited.
     dc_v : float
         DC potential (V), as the instrument applies it between working and reference electrode.
+    amplitude_a, dc_a : float
+        Instead of these, for galvanostatic impedance: excitation (A **rms**) and direct current (A).
 
     Raises
     ------
@@ -143,17 +166,25 @@ class Sweep:
     start_hz: float
     stop_hz: float
     points_per_decade: float
-    amplitude_v: float
+    amplitude_v: float = 0.0
     dc_v: float = 0.0
+    amplitude_a: float = 0.0
+    dc_a: float = 0.0
 
     def __post_init__(self) -> None:
         faults = [
             f"{name} is {value!r}; give a finite number above zero"
-            for name in ("start_hz", "stop_hz", "points_per_decade", "amplitude_v")
+            for name in ("start_hz", "stop_hz", "points_per_decade")
             if not (_is_finite(value := getattr(self, name)) and value > 0)
         ]
-        if not _is_finite(self.dc_v):
-            faults.append(f"dc_v is {self.dc_v!r}; give a finite number")
+        levels = ("amplitude_v", "dc_v", "amplitude_a", "dc_a")
+        faults += [
+            f"{name} is {getattr(self, name)!r}; give a finite number"
+            for name in levels
+            if not _is_finite(getattr(self, name))
+        ]
+        if not faults:
+            faults += self._wrong_levels()
         if not faults and self.start_hz < self.stop_hz:
             faults.append(f"start_hz {self.start_hz:g} is below stop_hz {self.stop_hz:g}; give the high end first")
         if faults:
@@ -162,7 +193,15 @@ class Sweep:
             object.__setattr__(self, name, float(getattr(self, name)))  # NumPy scalars are not JSON
 
     @classmethod
-    def parse(cls, text: str, *, amplitude_v: float, dc_v: float = 0.0) -> Sweep:
+    def parse(
+        cls,
+        text: str,
+        *,
+        amplitude_v: float = 0.0,
+        dc_v: float = 0.0,
+        amplitude_a: float = 0.0,
+        dc_a: float = 0.0,
+    ) -> Sweep:
         """Read ``"1e6:0.1:10"``: first and last frequency (Hz) and points per decade.
 
         Raises
@@ -178,7 +217,23 @@ class Sweep:
                 where="sweep",
                 mend="Write first and last frequency in Hz and points per decade, such as 1e6:0.1:10.",
             ) from error
-        return cls(start_hz, stop_hz, points_per_decade, amplitude_v, dc_v)
+        return cls(start_hz, stop_hz, points_per_decade, amplitude_v, dc_v, amplitude_a, dc_a)
+
+    def _wrong_levels(self) -> list[str]:
+        """Say what is wrong with finite levels: one excitation above zero, and no direct level of the other."""
+        if (self.amplitude_v > 0) == (self.amplitude_a > 0) or min(self.amplitude_v, self.amplitude_a) < 0:
+            return [
+                f"amplitude_v is {self.amplitude_v:g} and amplitude_a {self.amplitude_a:g}; "
+                "give one of them above zero, the other 0"
+            ]
+        if (self.dc_a and self.amplitude_v) or (self.dc_v and self.amplitude_a):
+            return ["dc_v goes with amplitude_v, and dc_a with amplitude_a"]
+        return []
+
+    @property
+    def is_galvanostatic(self) -> bool:
+        """Whether the current is excited rather than the potential."""
+        return self.amplitude_a > 0
 
     @property
     def n_points(self) -> int:
@@ -218,7 +273,7 @@ class Point:
     status : str
         The instrument's own status words, empty if all is well.
     amplitude_v : float
-        Excitation asked for (V rms).
+        Excitation asked for (V rms); 0 where the current was excited.
     time_s : float
         Seconds since the sweep was started.
     raw : str

@@ -437,3 +437,52 @@ def test_one_point_is_measured_by_itself(connected: Connect, emulator: EmulatedP
     point = connected(emulator).measure_point(1e3, amplitude_v=0.01)
     assert point.z_ohm == pytest.approx(complex(SYMMETRIC.impedance(1e3)[0]), rel=0.01)
     assert not emulator.cell_is_on
+
+
+# --- galvanostatic
+
+
+def test_a_galvanostatic_sweep_is_the_cell_too(connected: Connect, emulator: EmulatedPotentiostat) -> None:
+    sweep = Sweep(1e5, 1e2, 5, amplitude_a=1e-3, dc_a=2e-3)
+    spectrum = connected(emulator).sweep_spectrum(sweep)
+    truth = SYMMETRIC.impedance(sweep.frequencies_hz)
+    assert np.abs(spectrum.z_ohm / truth - 1).max() < 5e-3
+    assert not emulator.cell_is_on
+    assert "meas_loop_geis f r j 1m 100k 100 16 2m" in emulator.log
+    assert "set_range db 10m" in emulator.log
+    assert spectrum.metadata["sweep"]["amplitude_a"] == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("model", "levels", "words"),
+    [
+        ("espico", {"amplitude_a": 1e-3}, "does not control the current"),
+        ("es4_lr", {"amplitude_a": 0.5}, "amplitude_a is 0.5"),
+        ("nexus1", {"amplitude_a": 1e-3, "dc_a": 1.5}, "dc_a is 1.5"),
+    ],
+)
+def test_a_current_the_model_cannot_hold_is_refused_before_anything_is_sent(
+    model: str, levels: dict[str, float], words: str, connected: Connect
+) -> None:
+    device = EmulatedPotentiostat(SYMMETRIC, model=model)
+    meter = connected(device)
+    device.log.clear()
+    with pytest.raises(RejectedError, match=words):
+        meter.sweep(Sweep(1e5, 1e3, 5, **levels))
+    assert device.log == []
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        {},
+        {"amplitude_v": 0.01, "amplitude_a": 1e-3},
+        {"amplitude_v": -0.01},
+        {"amplitude_v": 0.01, "dc_a": 1e-3},
+        {"amplitude_a": 1e-3, "dc_v": 0.1},
+        {"amplitude_a": -1e-3, "amplitude_v": 0.01},
+    ],
+)
+def test_a_sweep_excites_either_potential_or_current(levels: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="amplitude"):
+        Sweep(1e5, 1e3, 5, **levels)

@@ -18,24 +18,27 @@ MUTE_S = 0.05
 POINT_OVERHEAD_S = 0.01
 CYCLES_PER_POINT = 2.0
 LONGEST_LINE = 255
+GALVANOSTAT = 6
+"""The ``set_pgstat_mode`` of galvanostatic impedance."""
 ZERO = 0x8000000
 STATUS_BITS = {"timing": 1, "overload": 2, "underload": 4, "overload_warning": 8}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a model refuses to exceed: frequency (Hz), excitation (V rms), potential (V)."""
+    """What a model refuses to exceed: frequency (Hz), excitation (V rms), potential (V), current (A; 0: none)."""
 
     f_max_hz: float
     amplitude_max_v: float
     potential_v: tuple[float, float]
+    current_a: float = 0.0
 
 
 MODELS = {
     "espico": Limits(200e3, 0.429, (-1.7, 2.0)),
-    "es4_lr": Limits(200e3, 0.9, (-3.0, 3.0)),
-    "es4_hr": Limits(200e3, 0.9, (-6.0, 6.0)),
-    "nexus1": Limits(1e6, 0.3, (-10.0, 10.0)),
+    "es4_lr": Limits(200e3, 0.9, (-3.0, 3.0), 30e-3),
+    "es4_hr": Limits(200e3, 0.9, (-6.0, 6.0), 0.2),
+    "nexus1": Limits(1e6, 0.3, (-10.0, 10.0), 1.0),
 }
 
 
@@ -227,7 +230,9 @@ class EmulatedPotentiostat:
                 self.cell_is_on = True
             case "cell_off":
                 self.cell_is_on = False
-            case "meas_loop_eis":
+            case "set_i":
+                self._check(command.number(0), (-self._limits.current_a, self._limits.current_a), "000F", command)
+            case "meas_loop_eis" | "meas_loop_geis":
                 yield from self._measure(command)
             case "meas_loop_ocp":
                 yield from self._rest(command)
@@ -255,10 +260,17 @@ class EmulatedPotentiostat:
             raise ScriptError("4027", loop.line)
         for frequency in (start, stop):
             self._check(frequency, (1e-6, self._limits.f_max_hz), "0011", loop)
-        self._check(amplitude, (1e-6, self._limits.amplitude_max_v), "0012", loop)
-        self._check(potential, self._limits.potential_v, "000F", loop)
+        if loop.name == "meas_loop_geis":
+            most = self._limits.current_a
+            if self._mode != GALVANOSTAT or not most:
+                raise ScriptError("0023" if most else "001B", loop.line)
+            self._check(amplitude, (1e-12, most), "0012", loop)
+            self._check(potential, (-most, most), "000F", loop)
+        else:
+            self._check(amplitude, (1e-6, self._limits.amplitude_max_v), "0012", loop)
+            self._check(potential, self._limits.potential_v, "000F", loop)
         self._in_loop = True
-        yield 0.0, "M000D"
+        yield 0.0, "M000E" if loop.name == "meas_loop_geis" else "M000D"
         for frequency in np.geomspace(start, stop, int(count)).tolist():
             yield POINT_OVERHEAD_S + CYCLES_PER_POINT / frequency, self._packet(loop, frequency)
         self._in_loop = False
