@@ -112,6 +112,10 @@ class LinkError(InstrumentError):
     code = "link"
 
 
+class NoAnswerError(LinkError):
+    """The connection is open, but nothing came in time."""
+
+
 class CellStateUnknownError(InstrumentError):
     """The cell could not be verified to be off: go and look at the instrument."""
 

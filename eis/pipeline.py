@@ -6,6 +6,7 @@ instrument → measure → Spectrum → validate → fit → extract → check �
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,13 @@ from eis.validation import validate
 from fitting.cnls import fit
 from fitting.problem import Weight
 from fitting.selection import select
-from instruments.connect import connect
+from instruments.attended import attended
+from instruments.drift import drift_of
 from instruments.journal import journal_to_spectrum, recorded
 from instruments.potentiostat import Point, Sweep
+from instruments.preparation import Preparation, prepare
+from instruments.record import read_journal
+from instruments.resume import finish, require_plan, resumed
 
 DEMO_SWEEP = Sweep(start_hz=1e6, stop_hz=0.1, points_per_decade=10, amplitude_v=0.01)
 DEMO_CIRCUIT = "L0-R0-p(R1,CPE1)-p(R2,CPE2)"
@@ -51,6 +56,10 @@ def measure(
     out: Path,
     *,
     on_point: Callable[[Point], None] | None = None,
+    resume: Path | None = None,
+    preparation: Preparation | None = None,
+    guard: bool = True,
+    on_notice: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Spectrum:
     """Capture one sweep: every point on disk before the next is asked for, the cell off however it ends.
@@ -65,24 +74,69 @@ def measure(
         netCDF file for the spectrum; the journal stands beside it as ``<out>.journal.jsonl`` and stays.
     on_point : callable, optional
         Called with each point once it is on disk.
+    resume : Path, optional
+        The journal of a sweep that was cut short, to be gone on with.
+    preparation : Preparation, optional
+        Mains frequencies to avoid, points to repeat, rest to wait for; not done again for a sweep that is resumed.
+    guard : bool
+        Whether a second process is to switch the cell off should this one be killed; what it then does stands in
+        ``<out>.guardian.log``.
+    on_notice : callable, optional
+        Told, in words, what is not as usual, such as that there can be no guardian.
     **options
         Options of the driver.
 
     Raises
     ------
+    ConfigError
+        If `resume` is the journal of another instrument, other settings, or another sweep.
+    BusyError
+        If another process holds the instrument.
     InstrumentError, StoreError
         What was captured until then is in the journal.
     """
     if out.exists():
         raise StoreError("The output file exists already", where=str(out), mend="Choose another name, or move it.")
-    journal = journal_of(out)
-    with connect(resource, **options) as instrument:
-        for point in recorded(instrument, sweep, journal):
-            if on_point is not None:
-                on_point(point)
-    spectrum = journal_to_spectrum(journal).with_metadata(file=str(out))
+    journal = resume or journal_of(out)
+    kept: dict[str, Any] = {}
+    if resume is None or not _has_every_point(resume, sweep):
+        with (
+            attended(
+                resource,
+                log=out.with_name(out.name + ".guardian.log"),
+                guard=guard,
+                expected_s=sweep.predicted_duration_s,
+                on_notice=on_notice,
+                **options,
+            ) as instrument,
+            contextlib.ExitStack() as stack,
+        ):
+            if resume is None and preparation is not None:
+                sweep, kept = prepare(instrument, sweep, preparation, on_notice=on_notice or (lambda text: None))
+            points = (
+                recorded(instrument, sweep, journal, options=options)
+                if resume is None
+                else resumed(instrument, journal, sweep=sweep, options=options)
+            )
+            for point in stack.enter_context(contextlib.closing(points)):
+                if on_point is not None:
+                    on_point(point)
+    record = read_journal(journal)
+    if len({point.frequency_set_hz for point in record.points}) < len(record.points):
+        kept["drift"] = drift_of(record.points).to_dict()
+    spectrum = journal_to_spectrum(journal).with_metadata(file=str(out), **kept)
     archive.write(spectrum, out)
     return spectrum
+
+
+def _has_every_point(journal: Path, sweep: Sweep) -> bool:
+    """Return whether a journal of `sweep` lacks nothing but to be made a spectrum; it then says so itself."""
+    record = read_journal(journal)
+    require_plan(record, journal, sweep)
+    if len(record.points) < sweep.n_points:
+        return False
+    finish(journal)
+    return True
 
 
 def journal_of(out: Path) -> Path:

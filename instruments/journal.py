@@ -1,58 +1,32 @@
 """The journal of a sweep: every point is on disk before the next one is asked for.
 
 One JSON object a line. The first is the header (`SCHEMA`, the instrument, the sweep), then one per point, then one
-that says how it ended. Each is written by one call and synced, so that a crash, or ``kill -9``, can only tear the
-last line; a reader skips that one and reports damage anywhere else.
+that says how it ended; a sweep that is resumed (`instruments.resume`) goes on with one about the gap. Each is
+written by one call and synced, so that a crash, or ``kill -9``, can only tear the last line; a reader skips that
+one and reports damage anywhere else.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
-import math
 import os
-from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from eis.errors import AbortedError, EisError, StoreError
-from eis.spectrum import Quality, Spectrum
+from eis.errors import AbortedError, StoreError
+from eis.spectrum import Spectrum
 from instruments.potentiostat import Identity, Point, Potentiostat, Sweep, spectrum_of, utc_now
+from instruments.record import SCHEMA, Gap, Record, plain, read_journal
 
-SCHEMA = "eis.journal/1"
+__all__ = ["SCHEMA", "Gap", "Journal", "Record", "journal_to_spectrum", "read_journal", "recorded"]
+
 Status = Literal["completed", "aborted", "failed"]
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a journal holds.
-
-    Parameters
-    ----------
-    identity : Identity
-        The instrument.
-    sweep : Sweep
-        What it was asked to measure.
-    started : str
-        When the journal was begun, ISO 8601 in UTC.
-    instrument_verified : bool
-        Whether the driver has been seen to work on real hardware.
-    points : tuple of Point
-        The points on disk, in the order of measurement.
-    status : {"completed", "aborted", "failed", "interrupted"}
-        How it ended; ``interrupted`` if the journal itself does not say.
-    reason : str
-        Why, if it did not complete.
-    """
-
-    identity: Identity
-    sweep: Sweep
-    started: str
-    instrument_verified: bool
-    points: tuple[Point, ...]
-    status: Literal["completed", "aborted", "failed", "interrupted"]
-    reason: str
+NOT_SETTINGS = ("backend", "driver", "label", "on_close")
+"""Options of `instruments.connect` that say how to reach an instrument, not how it measures."""
 
 
 class Journal:
@@ -70,6 +44,10 @@ class Journal:
         Whether its driver has been seen to work on real hardware.
     started : str, optional
         ISO 8601 in UTC; now by default.
+    driver : str
+        Name of the driver.
+    options : mapping, optional
+        Options it was connected with.
 
     Raises
     ------
@@ -85,9 +63,12 @@ class Journal:
         *,
         instrument_verified: bool = False,
         started: str | None = None,
+        driver: str = "",
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.path = Path(path)
         self._descriptor: int | None = _created(self.path)
+        settings = settings_of(options or {})
         header = {
             "schema": SCHEMA,
             "started": started or utc_now(),
@@ -95,6 +76,9 @@ class Journal:
             "identity": asdict(identity),
             "instrument_verified": instrument_verified,
             "sweep": sweep.to_dict(),
+            "driver": driver,
+            "options": settings,
+            "plan": plan_hash(sweep, driver, settings),
         }
         try:
             self._append(header)
@@ -102,6 +86,31 @@ class Journal:
         except StoreError:
             self.close()
             raise
+
+    @classmethod
+    def reopened(cls, path: str | Path) -> Self:
+        """Open a journal to go on writing it; a torn last line is cut off first.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be opened or written.
+        """
+        journal = cls.__new__(cls)
+        journal.path, journal._descriptor = Path(path), None
+        try:
+            whole = journal.path.read_bytes().rfind(b"\n") + 1
+            journal._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
+            os.ftruncate(journal._descriptor, whole)  # at once or not at all: what is whole stays
+            os.fsync(journal._descriptor)
+        except OSError as error:
+            journal.close()
+            raise _cannot_write(journal.path, error) from error
+        return journal
+
+    def resume(self, gap: Gap) -> None:
+        """Write that the sweep is resumed."""
+        self._append({"gap": asdict(gap)})
 
     def add(self, point: Point) -> None:
         """Put `point` on disk; it is there when this returns.
@@ -111,7 +120,7 @@ class Journal:
         StoreError
             If it is not; nothing more can then be written.
         """
-        self._append({"point": _plain(point)})
+        self._append({"point": plain(point)})
 
     def end(self, status: Status, reason: str = "") -> None:
         """Write how the sweep ended, and close; does nothing if the journal is closed."""
@@ -149,7 +158,12 @@ class Journal:
 
 
 def recorded(
-    instrument: Potentiostat, sweep: Sweep, path: str | Path, *, started: str | None = None
+    instrument: Potentiostat,
+    sweep: Sweep,
+    path: str | Path,
+    *,
+    started: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Generator[Point, None, None]:
     """Measure, and yield each point only after it has been put on disk; the way it ends is put there too.
 
@@ -166,6 +180,8 @@ def recorded(
         A file that does not exist yet, in a folder that does.
     started : str, optional
         ISO 8601 in UTC; now by default.
+    options : mapping, optional
+        Options the instrument was connected with; whoever resumes the sweep must have the same.
 
     Raises
     ------
@@ -176,55 +192,51 @@ def recorded(
     """
     with contextlib.closing(instrument.sweep(sweep)) as points:
         verified = instrument.capabilities().instrument_verified
-        identity = instrument.identify()
-        with Journal(path, identity, sweep, instrument_verified=verified, started=started) as journal:
-            try:
-                for point in points:
-                    journal.add(point)
-                    yield point
-            except BaseException as error:
-                with contextlib.suppress(StoreError):  # what ended the sweep matters more
-                    journal.end(*_ending(error))
-                raise
-            journal.end("completed")
+        with Journal(
+            path,
+            instrument.identify(),
+            sweep,
+            instrument_verified=verified,
+            started=started,
+            driver=instrument.name,
+            options=options,
+        ) as journal:
+            yield from kept(points, journal)
 
 
-def read_journal(path: str | Path) -> Record:
-    """Read a journal, whole or cut short; a torn last line is skipped.
-
-    Raises
-    ------
-    StoreError
-        If the file cannot be read, has no header, or is damaged before its last line, naming the line.
-    """
-    path = Path(path)
+def kept(
+    points: Generator[Point, None, None], journal: Journal, *, as_stored: Callable[[Point], Point] | None = None
+) -> Generator[Point, None, None]:
+    """Yield each of `points`, as `as_stored` makes it, once it is in `journal`; close them first if it fails."""
     try:
-        *lines, _torn = path.read_bytes().split(b"\n")
-    except OSError as error:
-        mend = "Check the name and your permissions."
-        raise StoreError(f"The journal cannot be read: {error.strerror}", where=str(path), mend=mend) from error
-    if not lines:
-        raise StoreError(
-            "The journal has no header: it ended before anything was measured",
-            where=str(path),
-            mend="There is nothing to recover; delete it and measure again.",
-        )
-    with _located(path, 1):
-        header = _object(lines[0])
-        if header.get("schema") != SCHEMA:
-            raise ValueError(f"its schema is {header.get('schema')!r}, not {SCHEMA!r}")
-        identity, sweep = Identity(**header["identity"]), Sweep(**header["sweep"])
-        started, verified = str(header["started"]), bool(header["instrument_verified"])
-    points: list[Point] = []
-    end: dict[str, Any] = {"status": "interrupted", "reason": "the journal was cut short"}
-    for number, line in enumerate(lines[1:], start=2):
-        with _located(path, number):
-            record = _object(line)
-            if "end" in record:
-                end = record["end"]
-            else:
-                points.append(_point(record["point"]))
-    return Record(identity, sweep, started, verified, tuple(points), end["status"], end["reason"])
+        for point in points:
+            stored = as_stored(point) if as_stored else point
+            journal.add(stored)
+            yield stored
+    except BaseException as error:
+        ended_by = error
+        try:
+            points.close()  # the cell goes off before anything else is done
+        except BaseException as worse:
+            ended_by = worse
+            raise
+        finally:
+            with contextlib.suppress(StoreError):  # what ended the sweep matters more
+                journal.end(*_ending(ended_by))
+        raise
+    journal.end("completed")
+
+
+def settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those options of `instruments.connect` that are settings, as plain JSON values."""
+    settings = {name: value for name, value in options.items() if name not in NOT_SETTINGS}
+    return dict(json.loads(json.dumps(settings, default=repr, sort_keys=True)))
+
+
+def plan_hash(sweep: Sweep, driver: str, settings: Mapping[str, Any]) -> str:
+    """Return a hash of what is to be measured, with which driver and settings; the same on every computer."""
+    plan = {"sweep": sweep.to_dict(), "driver": driver, "options": settings_of(settings)}
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
 
 
 def journal_to_spectrum(path: str | Path) -> Spectrum:
@@ -242,7 +254,13 @@ def journal_to_spectrum(path: str | Path) -> Spectrum:
             where=str(path),
             mend="There is nothing to recover; measure again.",
         )
-    more = {"file": Path(path).name, "journal": {"status": record.status, "reason": record.reason}}
+    journal: dict[str, Any] = {"status": record.status, "reason": record.reason}
+    if record.gaps:
+        journal["gaps"] = [asdict(gap) for gap in record.gaps]
+    attempts = {str(point.index): point.attempt for point in record.points if point.attempt > 1}
+    if attempts:
+        journal["attempts"] = attempts
+    more = {"file": Path(path).name, "journal": journal}
     return spectrum_of(
         record.points,
         record.identity,
@@ -291,52 +309,3 @@ def _cannot_write(path: Path, error: OSError) -> StoreError:
         where=str(path),
         mend="Check that the folder exists, that you may write there, and that the disk has room.",
     )
-
-
-def _plain(point: Point) -> dict[str, Any]:
-    """Return a point as JSON values: z as two numbers, what is not finite as null, quality as a number."""
-    values = asdict(point)
-    z = values.pop("z_ohm")
-    values |= {"z_real_ohm": z.real, "z_imag_ohm": z.imag, "quality": int(point.quality)}
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }
-
-
-def _point(values: dict[str, Any]) -> Point:
-    real, imaginary = (
-        math.nan if values[name] is None else float(values[name]) for name in ("z_real_ohm", "z_imag_ohm")
-    )
-    return Point(
-        index=int(values["index"]),
-        frequency_set_hz=float(values["frequency_set_hz"]),
-        frequency_hz=float(values["frequency_hz"]),
-        z_ohm=complex(real, imaginary),
-        quality=Quality(values["quality"]),
-        status=str(values["status"]),
-        amplitude_v=float(values["amplitude_v"]),
-        time_s=float(values["time_s"]),
-        raw=str(values["raw"]),
-        attempt=int(values.get("attempt", 1)),
-    )
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    record = json.loads(line)
-    if not isinstance(record, dict):
-        raise ValueError("it is not a JSON object")
-    return record
-
-
-@contextlib.contextmanager
-def _located(path: Path, number: int) -> Generator[None, None, None]:
-    """Turn whatever a damaged record does into a StoreError that names the line."""
-    try:
-        yield
-    except (ValueError, TypeError, KeyError, AttributeError, EisError) as error:
-        raise StoreError(
-            f"A record is damaged: {error}",
-            where=f"{path.name}, line {number}",
-            mend="Only the last line may be torn. Restore the file, or delete this line knowing what is lost.",
-        ) from error

@@ -8,31 +8,43 @@ received byte is lost, a closed connection is noticed at once, and everything th
 from __future__ import annotations
 
 import contextlib
-import select
+import math
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-from eis.errors import AbortedError, ConfigError, LinkError
+from eis.errors import AbortedError, ConfigError, LinkError, NoAnswerError
+from instruments.hislip import Hislip
+from instruments.prologix import ADAPTERS, Prologix
+from instruments.sessions import PySerial, Serial, Session, Socket, Vxi11, close_left_open, inner_of
 
 if TYPE_CHECKING:
-    from pyvisa.highlevel import VisaLibraryBase
-    from pyvisa.resources import MessageBasedResource
+    from pyvisa.highlevel import ResourceManager, VisaLibraryBase
+    from pyvisa.resources import MessageBasedResource, Resource
+    from pyvisa.rname import ResourceName
 
 SLICE_S = 0.1
 """The longest uninterrupted wait (s): how soon Ctrl-C and a closed connection are noticed."""
-READY_S = 2.0
-"""Time-out (s) of a read of bytes that have already arrived; PyVISA-Py drops them if it runs out."""
-PAUSE_S = 0.01
-WRITE_PIECE = 4096
-"""How much PyVISA-Py sends after one wait; for more it waits again, without a time-out."""
+TURN_S = 0.001
+HISLIP_PORT = 4880
 LONGEST_LINE = 1 << 20
+DISCARD_S = 1.0
+"""How long to go on dropping what an instrument does not stop to say (s)."""
 TRANSCRIPT_LENGTH = 200
 NOTE_LENGTH = 20
+
+KINDS: dict[str, type[Session]] = {
+    "SerialSession": PySerial,
+    "TCPIPSocketSession": Socket,
+    "TCPIPInstrHiSLIP": Hislip,
+    "TCPIPInstrVxi11": Vxi11,
+    "PrologixInstrSession": Prologix,
+}
+"""By the name of PyVISA-Py's class; what is not among them is read by what VISA alone promises."""
 
 
 class Link:
@@ -41,7 +53,8 @@ class Link:
     Parameters
     ----------
     resource : str
-        VISA resource name.
+        VISA resource name; for a GPIB instrument behind a Prologix adapter, that of the adapter, ``>``, and its
+        own: ``PRLGX-TCPIP0::192.168.0.7::1234::INTFC>GPIB0::17::INSTR``.
     backend : str or VisaLibraryBase
         What to hand to ``pyvisa.ResourceManager``: ``"@py"`` is PyVISA-Py, ``"@ivi"`` an installed VISA.
     label : str, optional
@@ -50,6 +63,8 @@ class Link:
         Baud rate of serial resources; 8N1, no handshake.
     open_timeout_s : float
         How long opening may take (s), and how long a write may block.
+    gap_s : float
+        The least time between two writes (s), for instruments that lose what comes too fast.
 
     Attributes
     ----------
@@ -74,20 +89,23 @@ class Link:
         label: str | None = None,
         baud_rate: int | None = None,
         open_timeout_s: float = 3.0,
+        gap_s: float = 0.0,
     ) -> None:
         self.resource = label or resource
         self.transcript: deque[str] = deque(maxlen=TRANSCRIPT_LENGTH)
-        self._name = resource
+        self._adapter, _, self._name = resource.rpartition(">")
+        self._adapter_is_open = False
         self._backend = backend
         self._baud_rate = baud_rate
         self._open_timeout_s = open_timeout_s
+        self._gap_s = gap_s
+        self._written_at = -math.inf
         self.on_close: Callable[[], None] | None = None
-        self._session: MessageBasedResource | None = None
-        self._socket: socket.socket | None = None
-        self._is_serial = False
+        self._session: Session | None = None
         self._received = bytearray()
         self._conversing = threading.RLock()
-        self._writing = threading.RLock()
+        self._using = threading.RLock()  # held for each single use of the session, never while waiting for long
+        self._writers = 0
         self._noting = threading.Lock()
         try:
             self._open()
@@ -103,14 +121,12 @@ class Link:
         LinkError
             If it cannot be sent.
         """
-        with self._writing, self._translated():
-            session, data = self._opened(), text.encode("latin-1")
+        with self._first(), self._translated():
+            session = self._opened()
+            time.sleep(max(0.0, self._written_at + self._gap_s - time.monotonic()))
             self._note(">", text)
-            piece = len(data) if self._socket is None else WRITE_PIECE
-            for start in range(0, len(data), piece):
-                if self._socket is not None and not select.select([], [self._socket], [], self._open_timeout_s)[1]:
-                    raise self._error("The instrument takes no more data")
-                session.write_raw(data[start : start + piece])
+            session.write(text.encode("latin-1"))
+            self._written_at = time.monotonic()
 
     def read_line(self, timeout_s: float, *, stop: Callable[[], bool] | None = None) -> str:
         """Return the next line without its end; what has arrived of a later one is kept for the next call.
@@ -134,9 +150,8 @@ class Link:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     partial = f"; it began with {bytes(self._received[:80])!r}" if self._received else ""
-                    raise self._error(f"No line came within {timeout_s:.3g} s{partial}")
-                with self._translated():
-                    self._received += self._receive(remaining)
+                    raise self._error(f"No line came within {timeout_s:.3g} s{partial}", NoAnswerError)
+                self._receive(min(remaining, SLICE_S))
                 if len(self._received) > LONGEST_LINE:
                     raise self._error(f"{LONGEST_LINE} characters came without a line end")
             line, _, self._received = self._received.partition(b"\n")
@@ -154,10 +169,10 @@ class Link:
     def discard(self) -> None:
         """Drop everything that has arrived; it stays in the transcript."""
         with self._conversing:
-            with self._translated():
-                session = self._opened()
-                while arrived := self._arrived(session):
-                    self._received += _visa_read(session, arrived, READY_S)
+            deadline = time.monotonic() + DISCARD_S
+            with self._first(), self._translated():
+                while (arrived := self._opened().arrived()) and time.monotonic() < deadline:
+                    self._received += arrived
             if self._received:
                 self._note("x", self._received.decode("latin-1"))
             self._received.clear()
@@ -184,11 +199,11 @@ class Link:
     def _open(self) -> None:
         import pyvisa
         from pyvisa import rname
-        from pyvisa.resources import MessageBasedResource, SerialInstrument
+        from pyvisa.resources import SerialInstrument
 
         try:
             parsed = rname.parse_resource_name(self._name)
-            port = int(parsed.port) if isinstance(parsed, rname.TCPIPSocket) else None
+            address = _address_of(rname.parse_resource_name(self._adapter) if self._adapter else parsed)
         except ValueError as error:
             raise ConfigError(
                 f"{self.resource!r} is not a VISA resource name",
@@ -196,72 +211,80 @@ class Link:
                 mend="Write it like TCPIP0::192.168.0.5::5025::SOCKET, ASRL/dev/ttyUSB0::INSTR, GPIB0::17::INSTR "
                 "or sim::symmetric-cell.",
             ) from error
-        with self._writing, self._translated():
-            if isinstance(self._backend, str) and isinstance(parsed, rname.TCPIPSocket) and port is not None:
-                self._probe(parsed.host_address, port)
+        with self._first(), self._translated():
             manager = pyvisa.ResourceManager(self._backend)  # shared by the whole process: never closed here
-            session = manager.open_resource(self._name, open_timeout=round(self._open_timeout_s * 1000))
-            self._session = cast(MessageBasedResource, session)
+            checked = address if isinstance(self._backend, str) else None
+            if self._adapter:
+                ADAPTERS.take(self._adapter, lambda: self._checked(manager, self._adapter, checked))
+                self._adapter_is_open = True
+                checked = None
+            opened = self._checked(manager, self._name, checked)
+            if isinstance(opened, SerialInstrument) and self._baud_rate:
+                opened.baud_rate = self._baud_rate
             self._received.clear()
             self._note("=", "opened")
-            self._is_serial = isinstance(session, SerialInstrument)
-            if isinstance(session, SerialInstrument) and self._baud_rate:
-                session.baud_rate = self._baud_rate
-            self._socket = _socket_under(session)
-            if self._socket is not None:
-                self._socket.getpeername()  # fails if PyVISA-Py opened what is not there
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._socket.settimeout(self._open_timeout_s)
+            try:
+                self._session = _session_for(cast("MessageBasedResource", opened), self._open_timeout_s)
+            except BaseException:
+                opened.close()
+                raise
 
-    def _probe(self, host: str, port: int) -> None:
-        """Fail fast and plainly where PyVISA-Py would report a dead port as open."""
-        socket.create_connection((host, port), self._open_timeout_s).close()
+    def _checked(self, manager: ResourceManager, name: str, address: tuple[str, int] | None) -> Resource:
+        """Open a resource; fail fast and plainly where PyVISA-Py would report a dead port as open."""
+        if address is not None:
+            socket.create_connection(address, self._open_timeout_s).close()
+        try:
+            return manager.open_resource(name, open_timeout=round(self._open_timeout_s * 1000))
+        except BaseException as error:
+            close_left_open(error)
+            raise
 
     def _close_session(self) -> None:
-        with self._writing:
-            session, self._session, self._socket = self._session, None, None
+        with self._first():
+            session, self._session = self._session, None
             if session is not None:
                 self._note("=", "closed")
                 with contextlib.suppress(LinkError), self._translated():
                     session.close()
+            if self._adapter_is_open:
+                self._adapter_is_open = False
+                ADAPTERS.give_back(self._adapter)
 
-    def _opened(self) -> MessageBasedResource:
+    def _opened(self) -> Session:
         if self._session is None:
             raise self._error("The connection is closed")
         return self._session
 
-    def _receive(self, timeout_s: float) -> bytes:
-        """Return some bytes, or none if none came in time; bytes are only taken once they have arrived."""
-        session, slice_s = self._opened(), min(timeout_s, SLICE_S)
-        if self._socket is not None:
-            select.select([self._socket], [], [], slice_s)
-        arrived = self._arrived(session)
-        if arrived:
-            return _visa_read(session, arrived, READY_S)
-        if self._socket is not None:
-            return b""
-        if self._is_serial:
-            return _visa_read(session, 1, slice_s)
-        came = _visa_read(session, session.chunk_size, timeout_s)  # a message: cannot be asked for in slices
-        if not came:
-            time.sleep(min(timeout_s, PAUSE_S))  # HiSLIP answers an early read with nothing, at once
-        return came
+    @contextlib.contextmanager
+    def _first(self) -> Iterator[None]:
+        """Use the session before a thread that reads takes its next turn."""
+        with self._noting:
+            self._writers += 1
+        try:
+            with self._using:
+                yield
+        finally:
+            with self._noting:
+                self._writers -= 1
 
-    def _arrived(self, session: MessageBasedResource) -> int:
-        """Return how many bytes can be read without waiting; 0 where VISA cannot tell."""
-        if self._socket is not None and select.select([self._socket], [], [], 0)[0]:
-            peeked = len(self._socket.recv(session.chunk_size, socket.MSG_PEEK))
-            if not peeked:
-                raise self._error("The instrument closed the connection")
-            return peeked
-        return int(cast(Any, session).bytes_in_buffer) if self._is_serial else 0
+    def _receive(self, timeout_s: float) -> None:
+        """Take what comes within `timeout_s`; the end of a message is the end of a line."""
+        with self._translated():
+            self._opened().wait(timeout_s)  # outside the lock: who writes does not wait for this
+            while self._writers:
+                time.sleep(TURN_S)
+            with self._using:
+                came, ended = self._opened().read(timeout_s)
+        self._received += came
+        if ended and self._received and not self._received.endswith(b"\n"):
+            self._received += b"\n"
 
     def _note(self, direction: str, text: str) -> None:
         with self._noting:
             self.transcript.append(f"{time.monotonic():.3f} {direction} {text!r}")
 
-    def _error(self, what: str) -> LinkError:
-        error = LinkError(
+    def _error(self, what: str, kind: type[LinkError] = LinkError) -> LinkError:
+        error = kind(
             what,
             where=self.resource,
             mend="Check that the instrument is on and connected, that the resource name is right, and that no "
@@ -292,28 +315,32 @@ class _Translated:
         from pyvisa.errors import Error
 
         # TypeError and AttributeError: the session was closed under us. PyVISA-Py also raises bare `Exception`s.
-        known = (Error, OSError, RuntimeError, ValueError, TypeError, AttributeError, KeyError)
+        known = (Error, OSError, RuntimeError, ValueError, TypeError, AttributeError, KeyError, AssertionError)
         if error is not None and (isinstance(error, known) or type(error) is Exception):
             what = str(error).strip().splitlines() or [type(error).__name__]
             raise self._error_of(f"The connection failed: {what[0].rstrip('.')}") from error
 
 
-def _visa_read(session: MessageBasedResource, count: int, timeout_s: float) -> bytes:
-    from pyvisa.constants import StatusCode
-    from pyvisa.errors import VisaIOError
+def _address_of(name: ResourceName) -> tuple[str, int] | None:
+    """Return host and TCP port of what PyVISA-Py does not check when it opens it; None for all else."""
+    from pyvisa import rname
 
-    session.timeout = max(1, round(timeout_s * 1000))
-    try:
-        with session.ignore_warning(StatusCode.success_max_count_read):
-            return bytes(session.visalib.read(session.session, count)[0])
-    except VisaIOError as error:
-        if error.error_code == StatusCode.error_timeout:
-            return b""
-        raise
+    match name:
+        case rname.TCPIPSocket() | rname.PrlgxTCPIPIntfc():
+            return name.host_address, int(name.port)
+        case rname.TCPIPInstr() if name.lan_device_name.lower().startswith("hislip"):
+            return name.host_address, int(name.lan_device_name.partition(",")[2] or HISLIP_PORT)
+        case rname.TCPIPInstr() if "," in name.host_address:
+            host, _, port = name.host_address.partition(",")
+            return host, int(port)
+    return None
 
 
-def _socket_under(session: Any) -> socket.socket | None:
-    """Return the socket of a PyVISA-Py SOCKET session, where it can be reached; used to look, never to read."""
-    sessions = getattr(session.visalib, "sessions", {})
-    interface = getattr(sessions.get(session.session), "interface", None)
-    return interface if isinstance(interface, socket.socket) else None
+def _session_for(resource: MessageBasedResource, patience_s: float) -> Session:
+    """Return the kind of session that `resource` is."""
+    from pyvisa.resources import SerialInstrument
+
+    kind = KINDS.get(type(inner_of(resource)).__name__)
+    if kind is None:
+        kind = Serial if isinstance(resource, SerialInstrument) else Session
+    return kind(resource, patience_s)

@@ -100,6 +100,7 @@ class PalmSens(Potentiostat):
     """
 
     name = "palmsens"
+    reached_by = ("ASRL", "SOCKET")
 
     def __init__(
         self,
@@ -404,6 +405,8 @@ class PalmSens(Potentiostat):
         version = self._answer("t")
         release = self._line(time.monotonic() + ANSWER_S)
         serial = self._answer("i")
+        if ERROR.match(serial):  # it runs a script, and is now deaf for a while
+            time.sleep(MUTE_S)
         match = re.match(r"^t(?P<model>.{6})(?P<version>[^#]*)#(?P<date>.*)$", version)
         model = MODELS.get(match["model"]) if match else None
         if match is None or model is None:

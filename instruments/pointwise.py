@@ -158,10 +158,16 @@ class PointByPoint(Potentiostat):
                 mend="Let the sweep end or close it; or call cell_off().",
             )
         self._stopping.clear()
-        self._require_same()
-        self._prepare(sweep)
+        self._running = True
         try:
-            self._energised = self._running = True
+            self._require_same()
+            self._prepare(sweep)
+            self._raise_if_stopping()
+        except BaseException:
+            self._running = False
+            raise
+        try:
+            self._energised = True
             self._energise(sweep)
             started = time.monotonic()
             for index, frequency_hz in enumerate(sweep.frequencies_hz.tolist()):
@@ -177,11 +183,13 @@ class PointByPoint(Potentiostat):
         attempt = 1
         while True:
             self._raise_if_stopping()
+            self._raise_if_off()
             try:
                 reading = self._measure(set_hz, sweep, timeout_s)
                 break
             except LinkError:
                 self._raise_if_stopping()
+                self._raise_if_off()
                 if attempt == ATTEMPTS:
                     raise
             attempt += 1
@@ -212,6 +220,15 @@ class PointByPoint(Potentiostat):
         if self._stopping.is_set():
             raise AbortedError(
                 "The sweep was aborted", where=self.link.resource, mend="The points so far are kept."
+            )
+
+    def _raise_if_off(self) -> None:
+        """End a sweep whose cell somebody switched off: it is never switched on again behind their back."""
+        if not self._energised:
+            raise AbortedError(
+                "The cell was switched off in mid-sweep",
+                where=self.link.resource,
+                mend="The points so far are kept; measure again.",
             )
 
     def _require_same(self) -> None:

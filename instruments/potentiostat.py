@@ -303,6 +303,8 @@ class Potentiostat(ABC):
 
     name: ClassVar[str]
     """What `instruments.connect` calls the driver."""
+    reached_by: ClassVar[tuple[str, ...]] = ("ASRL", "GPIB", "SOCKET", "TCPIP", "USB")
+    """Kinds of resource at which `instruments.connect` looks for it."""
 
     @classmethod
     @abstractmethod
@@ -477,6 +479,7 @@ def spectrum_of(
             "time_s": [point.time_s for point in points],
             "frequency_set_hz": [point.frequency_set_hz for point in points],
             "amplitude_v": [point.amplitude_v for point in points],
+            "attempt": [point.attempt for point in points],
         },
         metadata={**known, **(metadata or {})},
     )

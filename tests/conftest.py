@@ -12,13 +12,14 @@ import pytest
 
 from instruments import Potentiostat, Sweep, palmsens
 from instruments.emulated.cells import SYMMETRIC, EmulatedCell
-from instruments.emulated.inprocess import Served, library
+from instruments.emulated.device import Device
 from instruments.emulated.methodscript import EmulatedPotentiostat
-from instruments.emulated.tcp import TcpServer
+from instruments.emulated.transports import TRANSPORTS, Transport
 from instruments.palmsens import PalmSens
 
-TRANSPORTS = ("in-process", "tcp")
-Serve = Callable[..., Served | TcpServer]
+USUAL_TRANSPORTS = ("in-process", "tcp")
+"""Those over which drivers are tested; tests/test_transports.py tests them all."""
+Serve = Callable[..., Transport]
 Connect = Callable[..., Potentiostat]
 
 
@@ -41,19 +42,18 @@ def short_sweep() -> Sweep:
     return Sweep(start_hz=1e5, stop_hz=1e3, points_per_decade=5, amplitude_v=0.01)
 
 
-@pytest.fixture(params=TRANSPORTS)
+@pytest.fixture(params=USUAL_TRANSPORTS)
 def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Serve a device until the test is over; the result has a `resource` and a `backend`."""
+    """Serve a device over any of TRANSPORTS until the test ends; the result has a `resource` and a `backend`."""
     with contextlib.ExitStack() as stack:
 
-        def start(device: EmulatedPotentiostat, transport: str = "in-process") -> Served | TcpServer:
-            served = TcpServer(device) if transport == "tcp" else library().serve(device, f"test-{id(device)}")
-            return stack.enter_context(served)
+        def start(device: Device, transport: str = "in-process", **options: Any) -> Transport:
+            return stack.enter_context(TRANSPORTS[transport](device, **options))
 
         yield start
 

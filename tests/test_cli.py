@@ -82,6 +82,9 @@ def test_each_bad_file_is_one_line_with_where_and_how_to_mend_and_the_batch_goes
             ("measure", "--out", "x.nc", "--resource", "sim::symmetric-cell", "--amplitude", "10 apples"),
             "--amplitude",
         ),
+        (("measure",), "--resource is missing"),
+        (("measure", "--resource", "sim::symmetric-cell"), "--out is missing"),
+        (("measure", "--resource", "sim::symmetric-cell", "--out", "x.nc", "--option", "cell"), "NAME=VALUE"),
         (("fit", CELL), "circuit"),
         (("nonsense",), "nonsense"),
     ],
@@ -166,6 +169,15 @@ def test_measure_writes_the_spectrum_and_its_journal_and_never_over_another(tmp_
     assert eis(*arguments).returncode == 4
 
 
+def test_options_of_the_driver_reach_it_and_are_kept_in_the_journal(tmp_path):
+    arguments = ("measure", "--resource", "sim::symmetric-cell", "--sweep", "1e5:1e3:5", "--driver", "palmsens")
+    options = ("--option", "amplitude_unit=peak", "--option", "patience_s=1.5")
+    assert eis(*arguments, *options, "--out", tmp_path / "cell.nc").returncode == 0
+    header = json.loads((tmp_path / "cell.nc.journal.jsonl").read_text().splitlines()[0])
+    assert header["driver"] == "palmsens"
+    assert header["options"] == {"amplitude_unit": "peak", "patience_s": 1.5}
+
+
 def test_plots_are_written_where_asked(tmp_path):
     assert eis("fit", CELL, "--circuit", CIRCUIT, "--plot", tmp_path).returncode == 0
     assert eis("validate", CELL, "--plot", tmp_path).returncode == 0
@@ -235,7 +247,7 @@ def test_a_sequence_begins_near_the_fit_before():
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signals on this system")
-@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_measurement_ended_by_a_signal_has_its_exit_code_and_keeps_its_points(tmp_path, number, code):
     out = tmp_path / "cell.nc"
     arguments = ("measure", "--resource", "sim::symmetric-cell", "--sweep", "1e6:0.01:400", "--out", str(out))
@@ -250,8 +262,8 @@ def test_a_measurement_ended_by_a_signal_has_its_exit_code_and_keeps_its_points(
     _, said = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in said
-    if number == "SIGINT":
-        assert f"the points so far are in {journal}" in said
+    assert f"the points so far are in {journal}" in said
+    assert f"eis measure --resume {journal}" in said
     from instruments.journal import journal_to_spectrum
 
     assert len(journal_to_spectrum(journal)) > 3

@@ -19,7 +19,9 @@ from instruments.emulated.cells import SYMMETRIC
 from instruments.emulated.inprocess import library
 from instruments.emulated.methodscript import EmulatedPotentiostat
 from instruments.emulated.tcp import TcpServer
+from instruments.emulated.transports import TRANSPORTS
 from instruments.link import Link
+from instruments.sessions import Socket
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -168,6 +170,29 @@ def test_a_peer_that_does_not_read_does_not_block_for_ever(peer: Peer, monkeypat
         opened.write("x" * 20_000_000)
 
 
+@pytest.mark.parametrize("name", ["hislip", "vxi11", "prologix"])
+def test_an_instrument_that_stops_reading_does_not_block_for_ever(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TRANSPORTS[name](EmulatedPotentiostat(SYMMETRIC)) as served:
+        opened = Link(served.resource, open_timeout_s=0.2)
+        assert opened.query("i", 1.0) == "iEMULATED01"
+        deaf = threading.Event()
+        monkeypatch.setattr(served, "_attend", lambda *_: deaf.wait(8.0))
+        begun = time.monotonic()
+
+        def write_on() -> None:
+            while True:
+                opened.write("x" * 2000 + "\n")
+
+        with pytest.raises(LinkError):
+            write_on()
+        assert time.monotonic() - begun < 4.0
+        deaf.set()
+        monkeypatch.undo()
+    opened.close()
+
+
 def test_any_byte_can_be_received(peer: Peer, opened: Link) -> None:
     everything = bytes(byte for byte in range(256) if byte not in b"\r\n")
     peer.send(everything + b"\r\n")
@@ -176,8 +201,7 @@ def test_any_byte_can_be_received(peer: Peer, opened: Link) -> None:
 
 def test_a_late_answer_is_not_taken_for_the_next_one(peer: Peer, opened: Link) -> None:
     peer.send(b"late\n")
-    while not opened._arrived(opened._opened()):
-        time.sleep(0.001)
+    time.sleep(0.05)
     threading.Timer(0.05, peer.send, [b"right\n"]).start()
     assert opened.query("?", 1.0) == "right"
     assert any("late" in line for line in opened.transcript)
@@ -255,8 +279,9 @@ def test_many_threads_each_get_the_answer_to_their_own_question() -> None:
 
 def test_small_messages_are_not_held_back() -> None:
     with TcpServer(EmulatedPotentiostat(SYMMETRIC)) as served, contextlib.closing(Link(served.resource)) as opened:
-        assert opened._socket
-        assert opened._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        session = opened._opened()
+        assert isinstance(session, Socket)
+        assert session.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         begun = time.monotonic()
         for _ in range(20):
             opened.write("\n")
@@ -291,7 +316,7 @@ def test_a_serial_port_keeps_half_lines_and_takes_a_baud_rate() -> None:
     tty.setraw(terminal)
     opened = Link(f"ASRL{os.ttyname(terminal)}::INSTR", baud_rate=921_600)
     try:
-        assert opened._opened().baud_rate == 921_600  # type: ignore[attr-defined]
+        assert opened._opened().resource.baud_rate == 921_600  # type: ignore[attr-defined]
         opened.write("t\n")
         assert os.read(controller, 10) == b"t\n"
         os.write(controller, b"PdcDF")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eis.cli import fits, output, values
+from eis.cli import bench, correct, fits, measure, output, values
 from eis.cli.options import (
     KINDS,
     WEIGHTS,
@@ -41,6 +41,8 @@ app = typer.Typer(
 )
 
 INTERNAL_BUG, SIGNALLED = 70, 128
+ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
+"""Signals that end a command by an exception, as Ctrl-C does; the last is also a console window being closed."""
 
 
 @app.command()
@@ -64,42 +66,6 @@ def demo(
         output.say(f"  eis check would exit with {one.judgement.exit_code}")
         output.say()
     output.say("wrote " + "\n      ".join(str(path) for path in shown.files))
-
-
-@app.command()
-def measure(
-    out: Annotated[Path, typer.Option(help="netCDF file to write; the journal is kept beside it.")],
-    resource: Annotated[str, typer.Option(help="VISA resource, or sim::symmetric-cell.")],
-    sweep: Annotated[str, typer.Option(metavar="F_HI:F_LO:PER_DECADE", help="Hz.")] = "1e6:0.1:10",
-    amplitude: Annotated[str, typer.Option(help="rms, e.g. 10mV.")] = "10mV",
-    dc: Annotated[str, typer.Option(help="DC potential, e.g. 0V.")] = "0V",
-    json: AsJson = False,
-) -> None:
-    """Capture one sweep, live: every point on disk before the next, the cell off however it ends."""
-    from eis import pipeline
-    from eis.quantities import format_si
-    from instruments.potentiostat import Point, Sweep
-
-    amplitude_v = values.quantity(amplitude, "V", option="--amplitude")
-    plan = Sweep.parse(sweep, amplitude_v=amplitude_v, dc_v=values.quantity(dc, "V", option="--dc"))
-    live = sys.stderr.isatty()
-    with output.bar() as bar:
-        task = bar.add_task("sweep", total=len(plan.frequencies_hz))
-
-        def show(point: Point) -> None:
-            bar.advance(task)
-            if live:
-                z, flag = point.z_ohm, f"  [{point.quality.name}]" if point.quality else ""
-                at = format_si(point.frequency_hz, "Hz")
-                bar.console.print(f"{at:>12}  Z′ {z.real:.6g} Ω  Z″ {z.imag:.6g} Ω{flag}", markup=False)
-
-        with output.says_when_interrupted(f"the points so far are in {pipeline.journal_of(out)}"):
-            spectrum = pipeline.measure(resource, plan, out, on_point=show)
-    if json:
-        output.write_document("measure", [spectrum.to_dict()])
-    else:
-        output.say(repr(spectrum))
-        output.say(f"wrote {out}")
 
 
 @app.command()
@@ -235,6 +201,10 @@ def report(
     output.say(f"wrote {out}")
 
 
+app.command()(measure.measure)
+app.command()(bench.instruments)
+app.command()(bench.emulate)
+app.command()(correct.correct)
 app.command()(fits.fit)
 app.command()(fits.refit)
 
@@ -251,9 +221,10 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 
 def main() -> None:
     """Run the command line; every way out has its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, _terminate)
+    for name in ENDING:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, _terminate)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     try:

@@ -103,4 +103,16 @@ NEAR_TARGET = _symmetric(
 )
 """The same cell at 3 mΩ·cm² per interface: with 10 µF/cm² of double layer its arc peaks at 5.3 MHz."""
 
-CELLS = {cell.name: cell for cell in (SYMMETRIC, NEAR_TARGET)}
+POUCH_CELL = EmulatedCell(
+    name="pouch-cell",
+    circuit="L0-R0-p(R1,CPE1)-p(R2,CPE2)",
+    values=(1e-7, 4e-3, 3e-3, cpe_q(3e-3, 0.9, 80.0), 0.9, 5e-3, cpe_q(5e-3, 0.9, 0.8), 0.9),
+    area_cm2=40 * AREA_CM2,
+    interfaces_in_path=1,
+    kind="full",
+    interface="R1",
+    ocv_v=3.7,
+)
+"""A full cell of a few milliohms."""
+
+CELLS = {cell.name: cell for cell in (SYMMETRIC, NEAR_TARGET, POUCH_CELL)}

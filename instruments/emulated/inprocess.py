@@ -16,25 +16,47 @@ from pyvisa.highlevel import VisaLibraryBase
 from pyvisa.typing import VISAEventContext, VISARMSession, VISASession
 from pyvisa.util import LibraryPath
 
-from instruments.emulated.methodscript import EmulatedPotentiostat
+from instruments.emulated.device import Device
+from instruments.emulated.messages import Messages
 
 NAME = "eis-emulated"
 
 
 @dataclass(eq=False)
 class _Session:
-    """One open connection to a device: what has arrived for the host, and its attributes."""
+    """One open connection to a device: what was said on both sides, and its attributes."""
 
     resource: str
-    device: EmulatedPotentiostat
+    messages: Messages
     attributes: dict[int, Any]
-    received: bytearray = field(default_factory=bytearray)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def pull(self) -> int:
-        """Take what the device has to say by now; return how many bytes are waiting."""
-        self.received += b"".join(self.device.due())
-        return len(self.received)
+    @property
+    def in_messages(self) -> bool:
+        """Whether bytes come in messages that have an end, as on a GPIB; not as on a serial port."""
+        is_serial = self.attributes[ResourceAttribute.interface_type] == constants.InterfaceType.asrl
+        return not is_serial and self.attributes[ResourceAttribute.resource_class] == "INSTR"
+
+    @property
+    def end_byte(self) -> int | None:
+        """The byte that ends a read, if one does."""
+        enabled = self.attributes.get(ResourceAttribute.termchar_enabled)
+        return int(self.attributes.get(ResourceAttribute.termchar, ord("\n"))) if enabled else None
+
+    def can_read(self, count: int) -> bool:
+        """Return whether a read of up to `count` bytes need not wait any longer."""
+        waiting, end_byte = self.messages.pull(), self.end_byte
+        return waiting and (end_byte is None or self.messages.holds(end_byte) or self.messages.waiting >= count)
+
+    def read(self, count: int) -> tuple[bytes, StatusCode]:
+        """Return up to `count` bytes that have come."""
+        data, ended = self.messages.take(count, end_byte=self.end_byte)
+        if ended and self.in_messages:
+            return data, StatusCode.success
+        if self.end_byte is not None and data.endswith(bytes([self.end_byte])):
+            return data, StatusCode.success_termination_character_read
+        more = self.in_messages or len(data) == count
+        return data, StatusCode.success_max_count_read if more else StatusCode.success
 
 
 @dataclass(frozen=True)
@@ -58,7 +80,7 @@ class Served:
 class InProcessLibrary(VisaLibraryBase):
     """A VISA library whose only resources are the emulated instruments it was given; see `library`."""
 
-    _devices: dict[str, EmulatedPotentiostat]
+    _devices: dict[str, Device]
     _sessions: dict[int, _Session]
     _numbers: Iterable[int]
 
@@ -72,7 +94,7 @@ class InProcessLibrary(VisaLibraryBase):
         self._sessions = {}
         self._numbers = itertools.count(1)
 
-    def serve(self, device: EmulatedPotentiostat, name: str, *, resource: str | None = None) -> Served:
+    def serve(self, device: Device, name: str, *, resource: str | None = None) -> Served:
         """Make `device` a serial port called `name`, or the VISA resource `resource`."""
         canonical = str(rname.parse_resource_name(resource or f"ASRL{name}::INSTR"))
         self._devices[canonical] = device
@@ -112,9 +134,10 @@ class InProcessLibrary(VisaLibraryBase):
             ResourceAttribute.resource_class: parsed.resource_class,
             ResourceAttribute.resource_name: resource_name,
         }
-        device.link_opened()
+        messages = Messages(device)
+        messages.link_opened()
         opened = VISASession(next(iter(self._numbers)))
-        self._sessions[opened] = _Session(resource_name, device, attributes)
+        self._sessions[opened] = _Session(resource_name, messages, attributes)
         return opened, self.handle_return_value(opened, StatusCode.success)
 
     def close(self, session: VISASession | VISAEventContext | VISARMSession) -> StatusCode:
@@ -126,30 +149,58 @@ class InProcessLibrary(VisaLibraryBase):
         """Hand `data` to the device."""
         one = self._session(session)
         with one.changed:
-            if one.device.dropped:
+            if one.messages.device.dropped:
                 return 0, self.handle_return_value(session, StatusCode.error_connection_lost)
-            one.pull()
-            one.received += b"".join(one.device.feed(data))
+            one.messages.hear(data, ended=one.in_messages)
             one.changed.notify_all()
         return len(data), self.handle_return_value(session, StatusCode.success)
 
     def read(self, session: VISASession, count: int) -> tuple[bytes, StatusCode]:
-        """Return up to `count` bytes, as soon as there is one."""
+        """Return up to `count` bytes, as soon as there is one; or, if a byte is to end reads, as soon as it is."""
         one = self._session(session)
-        deadline = time.monotonic() + self._timeout_s(one)
+        device, deadline = one.messages.device, time.monotonic() + self._timeout_s(one)
         with one.changed:
-            while not one.pull():
-                if one.device.dropped:
+            while not one.can_read(count):
+                if device.dropped:
                     return b"", self.handle_return_value(session, StatusCode.error_connection_lost)
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     return b"", self.handle_return_value(session, StatusCode.error_timeout)
-                due = one.device.next_due
-                one.changed.wait(remaining if due is None else min(remaining, one.device.clock.seconds_until(due)))
-            data = bytes(one.received[:count])
-            del one.received[:count]
-        status = StatusCode.success_max_count_read if len(data) == count else StatusCode.success
+                due = device.next_due
+                pause_s = remaining if due is None else min(remaining, device.clock.seconds_until(due))
+                one.changed.wait(min(pause_s, threading.TIMEOUT_MAX))
+                self._session(session)  # it may have been closed meanwhile
+            data, status = one.read(count)
         return data, self.handle_return_value(session, status)
+
+    def read_stb(self, session: VISASession) -> tuple[int, StatusCode]:
+        """Return the status byte; a serial port has none."""
+        one = self._session(session)
+        if not one.in_messages:
+            return 0, self.handle_return_value(session, StatusCode.error_nonsupported_operation)
+        with one.changed:
+            device = one.messages.device
+            if not one.messages.pull() and device.next_due is not None:
+                device.clock.seconds_until(device.next_due)  # who asks again and again is waiting
+            if not one.messages.pull() and device.dropped:
+                return 0, self.handle_return_value(session, StatusCode.error_connection_lost)
+            return one.messages.status_byte, self.handle_return_value(session, StatusCode.success)
+
+    def clear(self, session: VISASession) -> StatusCode:
+        """Clear the device; on a serial port this cannot be done."""
+        one = self._session(session)
+        if not one.in_messages:
+            return self.handle_return_value(session, StatusCode.error_nonsupported_operation)
+        with one.changed:
+            one.messages.clear()
+        return self.handle_return_value(session, StatusCode.success)
+
+    def assert_trigger(self, session: VISASession, protocol: constants.TriggerProtocol) -> StatusCode:
+        """Trigger a device that can be triggered."""
+        one = self._session(session)
+        with one.changed:
+            one.messages.trigger()
+        return self.handle_return_value(session, StatusCode.success)
 
     def get_attribute(
         self,
@@ -160,7 +211,8 @@ class InProcessLibrary(VisaLibraryBase):
         one = self._session(session)
         if attribute == ResourceAttribute.asrl_avalaible_number:
             with one.changed:
-                return one.pull(), StatusCode.success
+                one.messages.pull()
+                return one.messages.waiting, StatusCode.success
         if attribute not in one.attributes:
             return None, self.handle_return_value(session, StatusCode.error_nonsupported_attribute)
         return one.attributes[attribute], StatusCode.success

@@ -1,0 +1,176 @@
+"""``eis measure``: capture one sweep, or go on with one that was cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from json import loads
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from eis.cli import output, values
+from eis.cli.options import AsJson
+from eis.errors import ConfigError, EisError
+
+if TYPE_CHECKING:
+    from instruments.potentiostat import Sweep
+    from instruments.record import Record
+
+SWEEP, AMPLITUDE, DC = "1e6:0.1:10", "10mV", "0V"
+JOURNAL = ".journal.jsonl"
+MAINS_HZ: dict[str, tuple[float, ...]] = {"50": (50.0,), "60": (60.0,), "both": (50.0, 60.0), "none": ()}
+RESERVED = ("backend", "label", "on_close", "resource", "sweep", "out", "on_point", "resume", "guard", "on_notice")
+T = TypeVar("T")
+
+
+def measure(
+    out: Annotated[
+        Path | None, typer.Option(help="netCDF file to write; the journal is kept beside it.", show_default=False)
+    ] = None,
+    resource: Annotated[
+        str | None, typer.Option(help="VISA resource, or sim::symmetric-cell.", show_default=False)
+    ] = None,
+    sweep: Annotated[str | None, typer.Option(metavar="F_HI:F_LO:PER_DECADE", help=f"Hz; {SWEEP}.")] = None,
+    amplitude: Annotated[
+        str | None, typer.Option(help=f"rms; {AMPLITUDE}. In amperes, as 1mA, the current is excited.")
+    ] = None,
+    dc: Annotated[str | None, typer.Option(help=f"DC potential, {DC}; or direct current, with 1mA.")] = None,
+    mains: Annotated[
+        str, typer.Option(help="Power-line frequency to keep away from: 50, 60, both or none.")
+    ] = "both",
+    repeat: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DECADES", help="Measure the beginning again at the end, to see drift; 0: one point."
+        ),
+    ] = None,
+    settle: Annotated[
+        float, typer.Option(metavar="MINUTES", help="Longest wait for the open-circuit voltage to come to rest.")
+    ] = 0.0,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw as it comes; saved to this file at the end.")
+    ] = None,
+    driver: Annotated[str | None, typer.Option(help="Name of the driver; by default, whoever knows.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Option of the driver, such as cell=symmetric; may be repeated."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="JOURNAL", help="Go on with a sweep that was cut short; settings are the journal's."),
+    ] = None,
+    guardian: Annotated[
+        bool, typer.Option(help="Have a second process switch the cell off should this one be killed.")
+    ] = True,
+    json: AsJson = False,
+) -> None:
+    """Capture one sweep, live: every point on disk before the next, the cell off however it ends."""
+    from eis import pipeline
+    from eis.live import Live
+    from instruments.potentiostat import Point
+    from instruments.preparation import Preparation
+    from instruments.record import read_journal
+
+    lines = MAINS_HZ[values.one_of(mains, list(MAINS_HZ), option="--mains") or "both"]
+
+    record = read_journal(resume) if resume is not None else None
+    plan = _plan(sweep, amplitude, dc, record)
+    resource = _required(resource or (record.identity.resource if record else None), "--resource")
+    out = _required(out or (_beside(resume) if resume is not None else None), "--out")
+    options: dict[str, Any] = {**record.options} if record else {}
+    options |= dict(_option(text) for text in option or ()) | {
+        "driver": driver or (record and record.driver) or None
+    }
+    journal = resume or pipeline.journal_of(out)
+    with Live(out.stem, n_points=plan.n_points, plot=plot) as live:
+
+        def show(point: Point) -> None:
+            live.add(point.frequency_hz, point.z_ohm, int(point.quality))
+
+        for point in record.points if record else ():
+            show(point)
+        with _saying_what_remains(journal):
+            spectrum = pipeline.measure(
+                resource,
+                plan,
+                out,
+                on_point=show,
+                resume=resume,
+                preparation=Preparation(lines, repeat, 60 * settle),
+                guard=guardian,
+                on_notice=output.complain,
+                **options,
+            )
+    for warning in live.warnings:
+        output.complain(warning)
+    if json:
+        output.write_document("measure", [spectrum.to_dict()])
+    else:
+        output.say(repr(spectrum))
+        output.say(f"wrote {out}")
+
+
+def _plan(sweep: str | None, amplitude: str | None, dc: str | None, record: Record | None) -> Sweep:
+    """Return the sweep asked for; what is not said comes from the journal that is resumed, or is the default."""
+    from dataclasses import replace
+
+    from instruments.potentiostat import Sweep
+
+    if record is None:
+        if amplitude is not None and amplitude.strip().endswith("A"):
+            amplitude_a = values.quantity(amplitude, "A", option="--amplitude")
+            return Sweep.parse(
+                sweep or SWEEP, amplitude_a=amplitude_a, dc_a=values.quantity(dc or "0A", "A", option="--dc")
+            )
+        return Sweep.parse(
+            sweep or SWEEP,
+            amplitude_v=values.quantity(amplitude or AMPLITUDE, "V", option="--amplitude"),
+            dc_v=values.quantity(dc or DC, "V", option="--dc"),
+        )
+    plan = record.sweep
+    if sweep is not None:
+        plan = Sweep.parse(sweep, amplitude_v=plan.amplitude_v, dc_v=plan.dc_v)
+    if amplitude is not None:
+        plan = replace(plan, amplitude_v=values.quantity(amplitude, "V", option="--amplitude"))
+    if dc is not None:
+        plan = replace(plan, dc_v=values.quantity(dc, "V", option="--dc"))
+    return plan
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """Read ``NAME=VALUE``; a value that is a number, true, false or null in JSON is that, any other is text."""
+    name, equals, value = text.partition("=")
+    if not (name.isidentifier() and equals) or name in RESERVED:
+        raise ConfigError(f"{text!r} is no option of a driver", where="--option", mend="Write it as NAME=VALUE.")
+    try:
+        return name, loads(value)
+    except ValueError:
+        return name, value
+
+
+def _required(value: T | None, option: str) -> T:
+    if value is None:
+        mend = f"Give {option}, or --resume and the journal of a sweep that was cut short."
+        raise ConfigError(f"{option} is missing", where="eis measure", mend=mend)
+    return value
+
+
+def _beside(journal: Path) -> Path | None:
+    """Return the netCDF file whose journal this is, as far as its name says so."""
+    return journal.with_name(journal.name.removesuffix(JOURNAL)) if journal.name.endswith(JOURNAL) else None
+
+
+@contextmanager
+def _saying_what_remains(journal: Path) -> Iterator[None]:
+    """Say on stderr, when something ends a measurement, where its points are and how to go on."""
+    before = journal.stat().st_size if journal.exists() else 0
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, EisError) as error:
+        if journal.exists() and journal.stat().st_size > before:
+            what = "ended early" if isinstance(error, EisError) else "interrupted"
+            output.complain(f"{what}; the points so far are in {journal}")
+            output.complain(f"go on with: eis measure --resume {journal}")
+        raise

@@ -1,0 +1,1 @@
+"""Where pyserial finds how to open `instruments.emulated.serialurl`."""

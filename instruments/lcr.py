@@ -1,0 +1,397 @@
+"""LCR bridges that speak the SCPI of the HP 4284A: Keysight E4980A and E4980AL, 4284A, Tonghui, B&K, R&S LCX.
+
+The commands are those of the E4980A/AL User's Guide and of published drivers for it, of the Tonghui, Trinix and
+SM6026 manuals, and of Rohde & Schwarz' own LCX example; `instruments.lcr_dialects` is the table of how they
+differ. Not yet seen on real hardware. What the sources do not settle is an option of `LcrBridge` with a default.
+
+These instruments are not potentiostats. Their 100 ohm output is always connected, so a cell with a voltage of its
+own is discharged through it: with about 37 mA at 3.7 V. A sweep is therefore refused until the option ``cell``
+says that no direct current can flow. Of the level that is set, a cell of impedance Z gets the part |Z / (100 + Z)|
+only; ``docs/low_impedance.md`` says what that means and how to wire and correct.
+
+Their list sweep hands over all points at the end, so that a crash loses all of them and nothing can be seen of a
+cell that drifts; the driver leads them from point to point instead.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
+
+from eis.errors import ConfigError, InstrumentError, LinkError, RejectedError
+from eis.spectrum import Quality
+from instruments.lcr_dialects import DIALECTS, Dialect, agree, recognised, value_of
+from instruments.link import Link
+from instruments.pointwise import ANSWER_S, PointByPoint, Reading
+from instruments.potentiostat import Capabilities, Identity, Point, Sweep
+
+CellCoupling = Literal["blocking", "symmetric", "dc-blocked"]
+Aperture = Literal["short", "medium", "long"]
+SOURCE_OHM = 100.0
+CYCLES_PER_AVERAGE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What the instrument says reached the cell: voltage (V rms) and current (A rms); None if it did not say."""
+
+    voltage_v: float | None
+    current_a: float | None
+
+
+class LcrBridge(PointByPoint):
+    """An LCR bridge; the driver writes settings, reads them back, and never resets the instrument.
+
+    Resetting (``*RST``) would put 1 V on the cell. After a sweep the bias is off and the level the lowest there
+    is; the other settings stay as the sweep needed them.
+
+    Parameters
+    ----------
+    link : Link
+        An open connection; closed with this object.
+    cell : {"blocking", "symmetric", "dc-blocked"}, optional
+        Why no direct current can flow through the cell: it blocks it, it is symmetric and has no voltage of its
+        own, or a capacitor in series blocks it. Without it, sweeps are refused.
+    dialect : str, optional
+        Name of a row of `instruments.lcr_dialects.DIALECTS`; by default the one that recognises the instrument.
+        ``"generic"`` has to be asked for.
+    aperture : {"short", "medium", "long"}
+        How long to measure.
+    averages : int
+        How many measurements to average, 1 to 255.
+    range_ohm : float, optional
+        The impedance range (ohm); by default the instrument chooses.
+    level_control : bool
+        Whether to have the instrument hold the level at the cell instead of that of its source.
+    settle_s : float
+        How long to wait between setting a frequency and measuring (s).
+    monitor : bool, optional
+        Whether to ask for the level at the cell with every point; by default if the instrument has monitors.
+    measure : str, optional
+        What begins a measurement and asks for its result. By default ``*TRG`` (R&S: ``INIT`` and ``FETC?``); for
+        an instrument that does not answer ``*TRG``, ``":TRIG;:FETC?"``, if its ``FETC?`` waits for the result.
+    f_hz, v_ac_rms, v_dc : tuple of float, optional
+        Limits of frequency (Hz), level (V rms) and bias (V), where those of the row are not the instrument's. Bias
+        limits are only known for Keysight and R&S; with the others it is refused unless they are given.
+    frequency_tolerance : float, optional
+        By which fraction the frequency it takes may differ from the one asked for.
+    idle_level_v : float, optional
+        The lowest level it has (V rms), which it is left at.
+    source_resistance_ohm : float
+        Output resistance (ohm); 100 for all of them by default, some have others to choose from.
+    patience_s : float
+        How much longer than a measurement may take to wait for it (s).
+
+    Raises
+    ------
+    ConfigError
+        If an option is not one of those listed.
+    LinkError
+        If nothing answers.
+    InstrumentError
+        If what answers is not known here and no `dialect` was given.
+    """
+
+    name = "lcr"
+
+    def __init__(
+        self,
+        link: Link,
+        *,
+        cell: CellCoupling | None = None,
+        dialect: str | None = None,
+        aperture: Aperture = "medium",
+        averages: int = 1,
+        range_ohm: float | None = None,
+        level_control: bool = False,
+        settle_s: float = 0.0,
+        monitor: bool | None = None,
+        measure: str | None = None,
+        f_hz: tuple[float, float] | None = None,
+        v_ac_rms: tuple[float, float] | None = None,
+        v_dc: tuple[float, float] | None = None,
+        frequency_tolerance: float | None = None,
+        idle_level_v: float | None = None,
+        source_resistance_ohm: float = SOURCE_OHM,
+        patience_s: float = 10.0,
+    ) -> None:
+        _require(cell is None or cell in get_args(CellCoupling), f"cell is {cell!r}", get_args(CellCoupling))
+        _require(dialect is None or dialect in DIALECTS, f"dialect is {dialect!r}", tuple(DIALECTS))
+        _require(aperture in get_args(Aperture), f"aperture is {aperture!r}", get_args(Aperture))
+        _require(1 <= averages <= 255, f"averages is {averages!r}", ("a number from 1 to 255",))
+        _require(0 <= settle_s <= 60, f"settle_s is {settle_s!r}", ("a time from 0 to 60 s",))
+        self._cell = cell
+        self._asked_dialect = dialect
+        self._aperture: Aperture = aperture
+        self._averages = averages
+        self._range_ohm = range_ohm
+        self._level_control = level_control
+        self._settle_s = settle_s
+        self._monitor = monitor
+        self._source_resistance_ohm = source_resistance_ohm
+        given: dict[str, Any] = {
+            "measure": measure,
+            "before_result": None if measure is None else 0,
+            "f_hz": f_hz,
+            "v_ac_rms": v_ac_rms,
+            "v_dc": v_dc,
+            "bias_steps_v": None if v_dc is None else (),
+            "frequency_tolerance": frequency_tolerance,
+            "idle_level_v": idle_level_v,
+        }
+        self._given = {name: value for name, value in given.items() if value is not None}
+        self._dialect: Dialect | None = None
+        super().__init__(link, patience_s=patience_s)
+        _require(
+            self.dialect.has_level_control or not level_control,
+            "level_control is True",
+            ("False: this instrument is not known to have it",),
+        )
+        self._busy_s = averages * self.dialect.apertures[aperture][1] + settle_s
+        self._patience_s = patience_s + 3 * self._busy_s
+
+    @property
+    def dialect(self) -> Dialect:
+        """What is known about the instrument: a row of `instruments.lcr_dialects`, with the options given."""
+        if self._dialect is None:
+            raise self._fault("The instrument has not been identified", "Connect again.")
+        return self._dialect
+
+    def sweep(self, sweep: Sweep) -> Generator[Point, None, None]:
+        """Measure, and yield each point as it arrives; see `Potentiostat.sweep`.
+
+        Raises
+        ------
+        RejectedError
+            Also if the option ``cell`` does not say why no direct current can flow; nothing was sent.
+        """
+        if self._cell is None:
+            ohm = self._source_resistance_ohm
+            raise self._fault(
+                f"A direct path of {ohm:g} ohm connects the cell's electrodes: one with a voltage V of its own is "
+                f"discharged with about V / {ohm:g} ohm, {3.7e3 / ohm:.0f} mA at 3.7 V",
+                'Nothing was sent. If no direct current can flow, say why: connect with cell="blocking" (its '
+                'electrodes block ions), cell="symmetric" (two equal electrodes, no voltage), or '
+                'cell="dc-blocked" (a capacitor in series).',
+                RejectedError,
+            )
+        steps = self.dialect.bias_steps_v
+        if steps and sweep.dc_v not in steps and self.dialect.v_dc[0] <= sweep.dc_v <= self.dialect.v_dc[1]:
+            words = ", ".join(f"{step:g}" for step in steps)
+            what = f"dc_v is {sweep.dc_v:g}; without its bias option this instrument has {words} V"
+            raise self._fault(what, "Nothing was sent; choose one of these.", RejectedError)
+        return super().sweep(sweep)
+
+    def corrections(self) -> dict[str, str]:
+        """Return which corrections are in force, in the instrument's words: cable length, open, short, load."""
+        asked = {"length": "LENG", "open": "OPEN:STAT", "short": "SHOR:STAT", "load": "LOAD:STAT"}
+        return {name: self._ask(f":CORR:{header}?", self._answer_s).strip() for name, header in asked.items()}
+
+    def _identified(self) -> Identity:
+        identification = self._ask("*IDN?", ANSWER_S).strip()
+        row = DIALECTS[self._asked_dialect] if self._asked_dialect else recognised(identification)
+        parts = [part.strip() for part in identification.split(",")]
+        if row is None or len(parts) < 2:
+            known = ", ".join(name for name in DIALECTS if name != "generic")
+            raise self._fault(
+                f"No LCR bridge known here: it answered {identification[:80]!r} to *IDN?",
+                f"Known are {known}. If its manual shows FUNC:IMP RX, BIAS:STAT and *TRG with an answer of two "
+                'values and a status, connect with dialect="generic" and its limits (f_hz, v_ac_rms).',
+            )
+        options = self._ask("*OPT?", ANSWER_S).strip() if row.has_options else ""
+        fitted = tuple(option.strip(' "') for option in options.split(","))
+        self._dialect = replace(row.having(fitted), **self._given)
+        serial, firmware = (parts[2], ",".join(parts[3:])) if len(parts) > 3 else ("", ",".join(parts[2:]))
+        return Identity(
+            vendor=parts[0],
+            model=parts[1],
+            serial=serial,
+            firmware=firmware,
+            resource=self.link.resource,
+            raw="\n".join(filter(None, (identification, options))),
+            simulated="EMULATED" in identification,
+        )
+
+    def _able(self) -> Capabilities:
+        return Capabilities(
+            f_min_hz=self.dialect.f_hz[0],
+            f_max_hz=self.dialect.f_hz[1],
+            v_ac_rms=self.dialect.v_ac_rms,
+            v_dc=self.dialect.v_dc,
+            native_sweep="none",
+            has_cell_switch=False,
+            has_ocv=False,
+            instrument_verified=False,
+            source_resistance_ohm=self._source_resistance_ohm,
+            blocking_cell_only=True,
+        )
+
+    def _prepare(self, sweep: Sweep) -> None:
+        self._switch_off()
+        self.link.write("*CLS" + self._end)
+        for header, value in self._settings(sweep):
+            self._set(header, value)
+
+    def _settings(self, sweep: Sweep) -> Generator[tuple[str, str], None, None]:
+        """Give every setting a sweep needs but those that energise the cell."""
+        row = self.dialect
+        yield from row.settings
+        if self._range_ohm is None:
+            yield ":FUNC:IMP:RANG:AUTO", "ON"
+        else:
+            yield ":FUNC:IMP:RANG", f"{self._range_ohm:g}"
+        yield ":APER", f"{row.apertures[self._aperture][0]},{self._averages}"
+        if row.has_level_control:
+            yield ":AMPL:ALC", "ON" if self._level_control else "OFF"
+        if self._settle_s:
+            yield ":TRIG:DEL", f"{self._settle_s:g}"
+        if self._monitors:
+            yield ":FUNC:SMON:VAC", "ON"
+            yield ":FUNC:SMON:IAC", "ON"
+        if row.has_bias and sweep.dc_v:
+            yield ":BIAS:VOLT", f"{sweep.dc_v:g}"
+
+    def _energise(self, sweep: Sweep) -> None:
+        self._set(":VOLT", f"{sweep.amplitude_v:g}")
+        if sweep.dc_v:
+            self._set(":BIAS:STAT", "ON")
+
+    def _measure(self, frequency_hz: float, sweep: Sweep, timeout_s: float) -> Reading:
+        row = self.dialect
+        message = f":FREQ {frequency_hz:.6g};:FREQ?;{row.measure}"
+        if self._monitors:
+            message += ";:FETC:SMON:VAC?;:FETC:SMON:IAC?"
+        timeout_s += 3 * self._averages * CYCLES_PER_AVERAGE / frequency_hz
+        raw = self._ask(message, timeout_s)
+        answers = raw.split(";")
+        expected = 2 + row.before_result + 2 * self._monitors
+        if len(answers) != expected:
+            raise self._unreadable(raw, f"{expected} answers", self._error_in_queue())
+        taken_hz = self._number(answers[0], raw)
+        if not abs(taken_hz / frequency_hz - 1) <= row.frequency_tolerance:
+            what = f"Asked for the point at {frequency_hz:g} Hz, received one at {taken_hz:g} Hz ({raw[:80]!r})"
+            raise self._fault(what, "A line was lost or came twice: check the cable.", LinkError)
+        for level in answers[expected - 2 * self._monitors :]:
+            self._number(level, raw)
+        return self._reading(taken_hz, answers[1 + row.before_result], raw)
+
+    def _reading(self, frequency_hz: float, result: str, raw: str) -> Reading:
+        """Return what a result such as ``+1.2E+01,-3.4E+00,+0`` says."""
+        row = self.dialect
+        fields = result.split(",")
+        if len(fields) not in row.fields:
+            raise self._unreadable(raw, f"a result of {' or '.join(map(str, row.fields))} numbers")
+        resistance, reactance, *codes = (self._number(text, raw) for text in fields)
+        if any(code != round(code) for code in codes):
+            raise self._unreadable(raw, "a status that is a whole number")
+        code = round(codes[0]) if codes else 0
+        quality, words = row.statuses.get(code, (Quality.UNKNOWN_CODE, "unknown status"))
+        if max(abs(resistance), abs(reactance)) >= 0.999 * min(row.overload, 9.9e37):
+            resistance = reactance = math.nan
+            quality, words = quality | Quality.NOT_A_NUMBER, words or "no value"
+        elif quality & Quality.NOT_A_NUMBER:
+            resistance = reactance = math.nan
+        status = f"{code:d}: {words}" if words else ""
+        return Reading(frequency_hz, complex(resistance, reactance), quality, status, raw)
+
+    def _switch_off(self) -> None:
+        """Take the bias off and set the lowest level; lines that answer something earlier are passed over."""
+        row = self.dialect
+        if row.has_abort:
+            self.link.write(":ABOR" + self._end)
+        commands = f":BIAS:STAT OFF;:VOLT {row.idle_level_v:g};:BIAS:STAT?;:VOLT?"
+        self.link.discard()
+        self.link.write((commands if row.has_bias else f":VOLT {row.idle_level_v:g};:VOLT?") + self._end)
+        deadline = time.monotonic() + self._answer_s
+        while True:
+            answer = self._line(max(0.0, deadline - time.monotonic()))
+            states = [value_of(part) for part in answer.split(";")]
+            if len(states) == 1 + row.has_bias and not any(map(math.isnan, states)):
+                break
+        if states[0] and row.has_bias:
+            raise self._fault(f"The bias stays on (it answered {answer!r})", "Disconnect the cell.")
+        if not agree(f"{states[-1]}", f"{row.idle_level_v}"):
+            raise self._fault(
+                f"The level stays at {states[-1]:g} V (it answered {answer!r})", "Disconnect the cell."
+            )
+
+    def _stop(self) -> None:
+        if self.dialect.has_abort:
+            self.link.write(":ABOR" + self._end)
+        self.link.write("*IDN?" + self._end)  # so that whoever waits for the point gets a line
+
+    def _set(self, header: str, value: str) -> None:
+        """Write a setting and read it back."""
+        try:
+            taken = self._ask(f"{header} {value};{header}?", self._answer_s)
+        except LinkError as error:
+            if complaint := self._error_in_queue():
+                raise self._rejected(header, value, complaint) from error
+            raise
+        if not agree(taken, value):
+            taken = self._ask(f"{header}?", self._answer_s)  # it may have been the line that was damaged
+        if not agree(taken, value):
+            raise self._rejected(header, value, self._error_in_queue() or f"it answers {taken[:40]!r}")
+
+    def _rejected(self, header: str, value: str, why: str) -> InstrumentError:
+        what = f"The instrument did not take {header} {value}: {why}"
+        return self._fault(what, "Check the value against its manual, and the dialect and limits.", RejectedError)
+
+    def _error_in_queue(self) -> str:
+        """Return the oldest error the instrument has to tell; empty if there is none, or it does not say."""
+        try:
+            answer = self._ask(":SYST:ERR?", self._answer_s)
+        except LinkError:
+            return ""
+        return "" if value_of(answer.partition(",")[0]) == 0 else answer[:80]
+
+    @property
+    def _answer_s(self) -> float:
+        """How long an answer may take when a measurement may still be running (s)."""
+        return ANSWER_S + self._busy_s
+
+    @property
+    def _monitors(self) -> bool:
+        return self.dialect.has_monitors if self._monitor is None else self._monitor
+
+    def _number(self, text: str, raw: str) -> float:
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise self._unreadable(raw, "numbers") from error
+        if not math.isfinite(value):
+            raise self._unreadable(raw, "finite numbers")
+        return value
+
+    def _unreadable(self, raw: str, expected: str, complaint: str = "") -> InstrumentError:
+        reason = f"; it says {complaint}" if complaint else ""
+        what = f"Expected {expected}, received {raw[:80]!r}{reason}"
+        return self._fault(what, "Check the cable, and that the dialect is the instrument's.", LinkError)
+
+
+def monitored_levels(point: Point) -> Levels:
+    """Return the levels at the cell that were monitored with a point of an LCR bridge.
+
+    Parameters
+    ----------
+    point : Point
+        A point measured by `LcrBridge`.
+
+    Returns
+    -------
+    Levels
+        Voltage (V rms) and current (A rms); None where the instrument did not say.
+    """
+    *earlier, voltage, current = point.raw.split(";")
+    if len(earlier) < 2 or "," in current:
+        return Levels(None, None)
+    told = (None if abs(value) > 1e30 else value for value in (float(voltage), float(current)))
+    return Levels(*told)
+
+
+def _require(holds: bool, what: str, choices: tuple[str, ...]) -> None:
+    if not holds:
+        raise ConfigError(what, where="lcr", mend=f"Choose {' or '.join(choices)}.")

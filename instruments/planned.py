@@ -1,0 +1,69 @@
+"""A sweep over planned frequencies, which no even grid has; see `instruments.plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from eis.errors import ConfigError
+from eis.spectrum import RealArray
+from instruments.potentiostat import Sweep
+
+
+@dataclass(frozen=True)
+class PlannedSweep(Sweep):
+    """A sweep over the frequencies of a plan; whatever is led from point to point measures exactly these.
+
+    Instruments that run a whole sweep by themselves make their own grid: see `instruments.plan.Plan.native`.
+
+    Parameters
+    ----------
+    planned_hz, planned_s : tuple of float
+        The frequencies (Hz) in the order of measurement, and how long each will take (s).
+    """
+
+    planned_hz: tuple[float, ...] = ()
+    planned_s: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.planned_hz or len(self.planned_hz) != len(self.planned_s):
+            raise ConfigError(
+                f"{len(self.planned_hz)} planned frequencies with {len(self.planned_s)} durations are no plan",
+                where="PlannedSweep",
+                mend="Make it with Plan.as_sweep().",
+            )
+
+    @property
+    def n_points(self) -> int:
+        """How many points are planned, repeated ones included."""
+        return len(self.planned_hz)
+
+    @property
+    def frequencies_hz(self) -> RealArray:
+        """The planned frequencies (Hz); those repeated for drift come last."""
+        return np.array(self.planned_hz, dtype=np.float64)
+
+    @property
+    def predicted_duration_s(self) -> float:
+        """How long the plan says it will take (s)."""
+        return sum(self.planned_s)
+
+    def after(self, done: int) -> PlannedSweep:
+        """Return what is left of the sweep after `done` points."""
+        return replace(self, planned_hz=self.planned_hz[done:], planned_s=self.planned_s[done:])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain JSON values; `sweep_from` makes a sweep of them again."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+def sweep_from(values: Mapping[str, Any]) -> Sweep:
+    """Return the sweep, planned or plain, whose `to_dict` gave `values`."""
+    if "planned_hz" not in values:
+        return Sweep(**values)
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return PlannedSweep(**cast(dict[str, Any], settings))
