@@ -140,7 +140,7 @@ def fit(
             spectrum = spectrum[0]
     if not isinstance(spectrum, Spectrum):
         fits: list[Fit] = []
-        for one in spectrum:
+        for one in cast("Sequence[Spectrum]", spectrum):
             before = fits[-1] if sequence and fits and not ties else None
             one_fit = fit(
                 parsed, one, weight=weight, start=start, bounds=bounds, fix=fix, ties=ties, near=before, seed=seed

@@ -138,7 +138,7 @@ def _simulated(driver: type[Potentiostat], resource: str, options: dict[str, Any
     with contextlib.ExitStack() as stack:
         served = stack.enter_context(library().serve(device, f"{name}-{next(_numbers)}"))
         ours: dict[str, Any] = {"backend": served.backend, "label": resource, "on_close": served.close}
-        usual = {"gap_s": 0.0} if "gap_s" in _taken(driver) else {}  # nobody needs a rest here
+        usual: dict[str, Any] = {"gap_s": 0.0} if "gap_s" in _taken(driver) else {}  # nobody needs a rest here
         unknown = set(options) - _taken(driver)
         if unknown:
             raise _unknown_options({driver.name: unknown})
