@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, cast, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
@@ -133,14 +133,10 @@ def fit(
         told = from_lmfit(cast("lmfit.Parameters", start))
         start, bounds, fix = told["start"], {**told["bounds"], **(bounds or {})}, {**told["fix"], **(fix or {})}
         ties = {**told["ties"], **(ties or {})}
-    if hasattr(spectrum, "data_vars"):  # xarray.Dataset
-        dataset = cast("xr.Dataset", spectrum)
-        spectrum = spectra_of(dataset)
-        if dataset["z_real"].ndim == 1:
-            spectrum = spectrum[0]
-    if not isinstance(spectrum, Spectrum):
+    data = _spectra(spectrum)
+    if not isinstance(data, Spectrum):
         fits: list[Fit] = []
-        for one in cast("Sequence[Spectrum]", spectrum):
+        for one in data:
             before = fits[-1] if sequence and fits and not ties else None
             one_fit = fit(
                 parsed, one, weight=weight, start=start, bounds=bounds, fix=fix, ties=ties, near=before, seed=seed
@@ -151,9 +147,9 @@ def fit(
         from fitting.ties import fit_tied
 
         told_start = cast("Values | None", start)
-        return fit_tied(parsed, spectrum, ties, weight=weight, start=told_start, bounds=bounds, fix=fix, seed=seed)
+        return fit_tied(parsed, data, ties, weight=weight, start=told_start, bounds=bounds, fix=fix, seed=seed)
     given = by_name(parsed, cast("Values | None", start))
-    problem = lay_out(parsed, spectrum, weight, given, bounds or {}, fix or {})
+    problem = lay_out(parsed, data, weight, given, bounds or {}, fix or {})
     candidates = _candidates(problem, given, seed)
     if all(name in given for name, free in zip(parsed.names, problem.free, strict=True) if free):
         ends = _search_near(problem, problem.values)
@@ -171,6 +167,17 @@ def fit(
     if (bounds or fix) and not np.array_equal(ordered, values):  # a limit holds for a name, whichever arc bears it
         return replace(fitted, because=(*fitted.because, SWAPPED))
     return fitted
+
+
+def _spectra(given: Spectrum | Sequence[Spectrum] | xr.Dataset) -> Spectrum | list[Spectrum]:
+    """Return one spectrum or several; a Dataset of one dimension is one."""
+    if isinstance(given, Spectrum):
+        return given
+    several: Any = given  # any iterable will do
+    if not hasattr(given, "data_vars"):
+        return list(several)
+    found = spectra_of(several)
+    return found[0] if several["z_real"].ndim == 1 else found
 
 
 def _candidates(problem: Problem, given: Mapping[str, float], seed: int) -> Iterator[RealArray]:
