@@ -23,7 +23,7 @@ def format_uncertain(value: float, u: float, unit: str, *, k: float = COVERAGE) 
         return f"{format_si(value, unit)} ± n/a" if math.isfinite(value) else "n/a"
     exponent = _thousands(max(abs(value), k * u))
     scaled, spread = value / 10.0**exponent, k * u / 10.0**exponent
-    places = max(0, 1 - math.floor(math.log10(spread)))
+    places = min(12, max(0, 1 - math.floor(math.log10(spread))))
     return f"{scaled:.{places}f} ± {spread:.{places}f} {PREFIXES[exponent]}{unit}".rstrip()
 
 
@@ -34,7 +34,7 @@ def format_plain(value: float, u: float, *, k: float = COVERAGE) -> str:
     size = max(abs(value), k * u)
     exponent = 0 if 1e-3 <= size < 1e5 else math.floor(math.log10(size))
     scaled, spread = value / 10.0**exponent, k * u / 10.0**exponent
-    places = max(0, 1 - math.floor(math.log10(spread)))
+    places = min(12, max(0, 1 - math.floor(math.log10(spread))))
     shown = f"{scaled:.{places}f} ± {spread:.{places}f}"
     return f"({shown})e{exponent:+03d}" if exponent else shown
 

@@ -13,8 +13,15 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from eis.errors import AbortedError, BusyError, CellStateUnknownError, InstrumentError, LinkError
-from eis.spectrum import Quality
+from eis.errors import (
+    AbortedError,
+    BusyError,
+    CellStateUnknownError,
+    InstrumentError,
+    LinkError,
+    RejectedError,
+)
+from eis.spectrum import EXCLUDING, Quality
 from instruments.link import Link
 from instruments.potentiostat import Capabilities, Identity, Point, Potentiostat, Sweep, predicted_point_s
 
@@ -68,6 +75,7 @@ class PointByPoint(Potentiostat):
     def __init__(self, link: Link, *, patience_s: float = 10.0) -> None:
         self.link = link
         self._patience_s = patience_s
+        self._remeasure = 0
         self._energised = False  # whether this driver may have left a cell on
         self._running = False
         self._stopping = threading.Event()
@@ -84,9 +92,14 @@ class PointByPoint(Potentiostat):
         label: str | None = None,
         baud_rate: int | None = None,
         on_close: Callable[[], None] | None = None,
+        remeasure: int = 0,
         **options: Any,
     ) -> Self:
-        """Open `resource` and ask who is there; the other parameters are those of `Link` and of this class."""
+        """Open `resource` and ask who is there.
+
+        A point that is overloaded, mistimed or no number is measured up to `remeasure` times more; the last is
+        kept, flagged if it still is. The other parameters are those of `Link` and of this class.
+        """
         link = Link(resource, backend=backend, label=label, baud_rate=baud_rate)
         try:
             meter = cls(link, **options)
@@ -94,6 +107,7 @@ class PointByPoint(Potentiostat):
             link.close()
             raise
         link.on_close = on_close
+        meter._remeasure = remeasure
         return meter
 
     def identify(self) -> Identity:
@@ -103,6 +117,14 @@ class PointByPoint(Potentiostat):
     def capabilities(self) -> Capabilities:
         """Return what the instrument can do."""
         return self._capabilities
+
+    def configure(self, sweep: Sweep) -> None:
+        """Write a sweep's settings and read them back, the cell staying off; see `Potentiostat.configure`."""
+        super().configure(sweep)
+        if self._energised:
+            raise self._fault("A sweep is running, or the cell may still be on", "Let it end.", RejectedError)
+        self._require_same()
+        self._prepare(sweep)
 
     def abort(self) -> None:
         """Tell the instrument to stop measuring, now; see `Potentiostat.abort`."""
@@ -180,20 +202,24 @@ class PointByPoint(Potentiostat):
     def _point(self, index: int, set_hz: float, sweep: Sweep, started: float) -> Point:
         """Measure one point; where the connection fails, over a fresh one and from the settings on."""
         timeout_s = 3 * predicted_point_s(set_hz) + self._patience_s
-        attempt = 1
+        attempt, failures, again = 1, 0, self._remeasure
         while True:
             self._raise_if_stopping()
             self._raise_if_off()
             try:
                 reading = self._measure(set_hz, sweep, timeout_s)
-                break
             except LinkError:
                 self._raise_if_stopping()
                 self._raise_if_off()
-                if attempt == ATTEMPTS:
+                failures += 1
+                if failures == ATTEMPTS:
                     raise
+                self._recover(sweep)
+            else:
+                if not (reading.quality & EXCLUDING and again):
+                    break
+                again -= 1
             attempt += 1
-            self._recover(sweep)
         return Point(
             index=index,
             frequency_set_hz=set_hz,

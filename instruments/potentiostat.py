@@ -220,6 +220,19 @@ class Potentiostat(ABC):
     def capabilities(self) -> Capabilities:
         """Return what the instrument can do."""
 
+    def configure(self, sweep: Sweep) -> None:
+        """Make sure that the instrument takes the settings of a sweep; nothing is energised.
+
+        A sweep does this by itself. An instrument that runs a sweep by a script is sent its settings with it; here
+        they are checked against its limits.
+
+        Raises
+        ------
+        RejectedError
+            If it cannot do the sweep, or does not take a setting.
+        """
+        self.capabilities().check(sweep, where=self.identify().resource)
+
     def ocv(self, seconds: float = 1.0) -> float:
         """Return the open-circuit voltage (V), measured for some time with no current through the cell.
 

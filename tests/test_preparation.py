@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,11 @@ from eis import pipeline
 from eis.errors import ConfigError, RejectedError
 from eis.readers import read_all
 from instruments import Sweep, connect
+from instruments.emulated.cells import SYMMETRIC
+from instruments.emulated.faults import Faults
+from instruments.emulated.inprocess import library
+from instruments.emulated.lcr import EmulatedLcr
+from instruments.lcr import LcrBridge
 from instruments.preparation import Preparation, prepare
 
 pytestmark = pytest.mark.usefixtures("watchdog")
@@ -80,3 +87,53 @@ def test_an_instrument_without_voltmeter_cannot_wait() -> None:
 def test_what_the_instrument_cannot_do_is_refused_before_anything_is_waited_for() -> None:
     with connect("sim::symmetric-cell") as meter, pytest.raises(RejectedError):
         prepare(meter, Sweep(1e9, 1.0, 5, 0.01), Preparation(settle_s=60.0), on_notice=lambda text: None)
+
+
+def test_an_overloaded_point_is_measured_again_if_that_is_wished() -> None:
+    device = EmulatedLcr(SYMMETRIC, faults=Faults(points={3: "overload"}), noise=0.0)
+    served = library().serve(device, "again")
+    with LcrBridge.open(served.resource, backend=served.backend, cell="symmetric", remeasure=1) as meter:
+        points = list(meter.sweep(SWEEP))
+    assert [point.attempt for point in points].count(2) == 1
+    assert not any(point.quality for point in points)
+    device = EmulatedLcr(SYMMETRIC, faults=Faults(points={3: "overload", 4: "overload"}))
+    served = library().serve(device, "still")
+    with LcrBridge.open(served.resource, backend=served.backend, cell="symmetric", remeasure=1) as meter:
+        points = list(meter.sweep(SWEEP))
+    assert points[3].quality  # kept, flagged
+    assert points[3].attempt == 2
+
+
+def test_settings_can_be_tried_without_energising_anything() -> None:
+    device = EmulatedLcr(SYMMETRIC)
+    served = library().serve(device, "tried")
+    with LcrBridge.open(served.resource, backend=served.backend, cell="symmetric") as meter:
+        meter.configure(SWEEP)
+        assert not device.cell_is_on
+        with pytest.raises(RejectedError):
+            meter.configure(Sweep(1e9, 20.0, 10, 0.01))
+    with connect("sim::symmetric-cell") as potentiostat:
+        potentiostat.configure(Sweep(1e5, 1.0, 5, 0.01))
+        with pytest.raises(RejectedError):
+            potentiostat.configure(Sweep(1e5, 1.0, 5, 5.0))
+
+
+def eis_measure(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "eis", "measure", "--resource", "sim::symmetric-cell", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_repeats_and_the_smaller_amplitude_go_into_files_of_their_own(tmp_path: Path) -> None:
+    done = eis_measure("--sweep", "1e5:10:5", "--times", "2", "--linearity", "--out", str(tmp_path / "cell.nc"))
+    assert done.returncode == 0, done.stderr
+    written = {path.name for path in tmp_path.glob("*.nc")}
+    assert written == {"cell-1.nc", "cell-2.nc", "cell.half-amplitude.nc"}
+    assert "linear" in done.stdout
+
+
+def test_repeats_that_would_meet_a_file_are_refused_before_the_first(tmp_path: Path) -> None:
+    (tmp_path / "cell-2.nc").touch()
+    done = eis_measure("--times", "2", "--out", str(tmp_path / "cell.nc"))
+    assert done.returncode == 4
+    assert "exists already" in done.stderr
+    assert not (tmp_path / "cell-1.nc").exists()

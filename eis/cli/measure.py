@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from json import loads
 from pathlib import Path
@@ -12,9 +12,11 @@ import typer
 
 from eis.cli import output, values
 from eis.cli.options import AsJson
-from eis.errors import ConfigError, EisError
+from eis.errors import ConfigError, EisError, StoreError
 
 if TYPE_CHECKING:
+    from eis.spectrum import Spectrum
+    from instruments.linearity import Linearity
     from instruments.potentiostat import Sweep
     from instruments.record import Record
 
@@ -49,6 +51,10 @@ def measure(
     settle: Annotated[
         float, typer.Option(metavar="MINUTES", help="Longest wait for the open-circuit voltage to come to rest.")
     ] = 0.0,
+    times: Annotated[int, typer.Option(help="How many sweeps, one after the other, into numbered files.")] = 1,
+    linearity: Annotated[
+        bool, typer.Option("--linearity", help="Sweep again at half the amplitude, and say whether it mattered.")
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw as it comes; saved to this file at the end.")
     ] = None,
@@ -69,47 +75,85 @@ def measure(
     """Capture one sweep, live: every point on disk before the next, the cell off however it ends."""
     from eis import pipeline
     from eis.live import Live
-    from instruments.potentiostat import Point
     from instruments.preparation import Preparation
     from instruments.record import read_journal
 
     lines = MAINS_HZ[values.one_of(mains, list(MAINS_HZ), option="--mains") or "both"]
-
     record = read_journal(resume) if resume is not None else None
     plan = _plan(sweep, amplitude, dc, record)
     resource = _required(resource or (record.identity.resource if record else None), "--resource")
     out = _required(out or (_beside(resume) if resume is not None else None), "--out")
+    sweeps = _sweeps(plan, out, times, linearity, resume)
     options: dict[str, Any] = {**record.options} if record else {}
     options |= dict(_option(text) for text in option or ()) | {
         "driver": driver or (record and record.driver) or None
     }
-    journal = resume or pipeline.journal_of(out)
-    with Live(out.stem, n_points=plan.n_points, plot=plot) as live:
 
-        def show(point: Point) -> None:
-            live.add(point.frequency_hz, point.z_ohm, int(point.quality))
+    def capture(sweep: Sweep, path: Path) -> Spectrum:
+        with Live(path.stem, n_points=sweep.n_points, plot=plot) as live:
+            for point in record.points if record else ():
+                live.add(point.frequency_hz, point.z_ohm, int(point.quality))
+            with _saying_what_remains(resume or pipeline.journal_of(path)):
+                spectrum = pipeline.measure(
+                    resource,
+                    sweep,
+                    path,
+                    on_point=lambda point: live.add(point.frequency_hz, point.z_ohm, int(point.quality)),
+                    resume=resume,
+                    preparation=Preparation(lines, repeat, 60 * settle),
+                    guard=guardian,
+                    on_notice=output.complain,
+                    **options,
+                )
+        for warning in live.warnings:
+            output.complain(warning)
+        return spectrum
 
-        for point in record.points if record else ():
-            show(point)
-        with _saying_what_remains(journal):
-            spectrum = pipeline.measure(
-                resource,
-                plan,
-                out,
-                on_point=show,
-                resume=resume,
-                preparation=Preparation(lines, repeat, 60 * settle),
-                guard=guardian,
-                on_notice=output.complain,
-                **options,
-            )
-    for warning in live.warnings:
-        output.complain(warning)
+    spectra = [capture(*one) for one in sweeps]
+    judged = _judged(spectra, plan) if linearity else None
     if json:
-        output.write_document("measure", [spectrum.to_dict()])
-    else:
+        more = {"linearity": judged.to_dict()} if judged else {}
+        output.write_document("measure", [spectrum.to_dict() for spectrum in spectra], **more)
+        return
+    for spectrum, (_, path) in zip(spectra, sweeps, strict=True):
         output.say(repr(spectrum))
-        output.say(f"wrote {out}")
+        output.say(f"wrote {path}")
+    if judged:
+        output.say(str(judged))
+        output.say(judged.advice)
+
+
+def _sweeps(plan: Sweep, out: Path, times: int, linearity: bool, resume: Path | None) -> list[tuple[Sweep, Path]]:
+    """Return what is to be measured, and where each goes: repeats numbered, the smaller amplitude beside."""
+    from dataclasses import replace
+
+    if times < 1 or (resume is not None and (times > 1 or linearity)):
+        raise ConfigError(
+            f"--times {times} cannot be done",
+            where="--times, --linearity",
+            mend="Give 1 or more, and neither option with --resume.",
+        )
+    if linearity and plan.is_galvanostatic:
+        raise ConfigError(
+            "Linearity is judged by two voltages", where="--linearity", mend="Give --amplitude in volts."
+        )
+    sweeps = [(plan, out)]
+    if times > 1:
+        sweeps = [(plan, out.with_name(f"{out.stem}-{i}{out.suffix}")) for i in range(1, times + 1)]
+    if linearity:
+        half = replace(plan, amplitude_v=plan.amplitude_v / 2)
+        sweeps.append((half, out.with_name(f"{out.stem}.half-amplitude{out.suffix}")))
+    taken = [str(path) for _, path in sweeps if path.exists()]
+    if taken:  # before the first of them is measured
+        raise StoreError(f"{', '.join(taken)}: exists already", where="--out", mend="Choose another name.")
+    return sweeps
+
+
+def _judged(spectra: Sequence[Spectrum], plan: Sweep) -> Linearity:
+    """Compare the last sweep, at half the amplitude, with the one before it."""
+    from instruments.linearity import compare_amplitudes
+
+    return compare_amplitudes(spectra[-2], spectra[-1], amplitude_v=plan.amplitude_v)
 
 
 def _plan(sweep: str | None, amplitude: str | None, dc: str | None, record: Record | None) -> Sweep:
@@ -131,7 +175,8 @@ def _plan(sweep: str | None, amplitude: str | None, dc: str | None, record: Reco
         )
     plan = record.sweep
     if sweep is not None:
-        plan = Sweep.parse(sweep, amplitude_v=plan.amplitude_v, dc_v=plan.dc_v)
+        levels = {name: getattr(plan, name) for name in ("amplitude_v", "dc_v", "amplitude_a", "dc_a")}
+        plan = Sweep.parse(sweep, **levels)
     if amplitude is not None:
         plan = replace(plan, amplitude_v=values.quantity(amplitude, "V", option="--amplitude"))
     if dc is not None:
