@@ -83,7 +83,12 @@ class Live:
         from rich.live import Live as Screen
 
         console = self._console = self._console or Console(stderr=True)
-        if console.is_terminal and "utf" in console.encoding.lower() and console.width >= NARROW:
+        if (
+            console.is_terminal
+            and not console.is_dumb_terminal
+            and "utf" in console.encoding.lower()
+            and console.width >= NARROW
+        ):
             self._screen = Screen(
                 console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
             )

@@ -30,6 +30,11 @@ def fed(z, f=F, noise=0.0, quality=(), **more):
     return live
 
 
+@pytest.fixture(autouse=True)
+def a_terminal_that_can_move_its_cursor(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
 def terminal(width=100, **more):
     return Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, **more)
 
@@ -180,6 +185,13 @@ def test_a_narrow_terminal_and_one_without_unicode_get_nothing():
     fed(TWO_ARCS, console=old)
     old.file.flush()
     assert old.file.buffer.getvalue() == b""
+
+
+def test_a_terminal_that_cannot_move_its_cursor_is_left_alone(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    dumb = terminal()
+    fed(TWO_ARCS, console=dumb)
+    assert dumb.file.getvalue() == ""
 
 
 def test_a_broken_screen_or_check_ends_no_measurement(monkeypatch):
