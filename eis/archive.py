@@ -92,7 +92,7 @@ def write(spectrum: Spectrum, path: str | os.PathLike[str], *, overwrite: bool =
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # RuntimeError: the netCDF library
+    except (OSError, RuntimeError, AttributeError) as error:  # the last two come from the netCDF library
         raise StoreError(
             f"The file cannot be written: {error}", where=str(path), mend="Check the folder."
         ) from error

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from instruments import Potentiostat, Sweep, palmsens
 from instruments.emulated.cells import SYMMETRIC, EmulatedCell
@@ -16,6 +17,9 @@ from instruments.emulated.device import Device
 from instruments.emulated.methodscript import EmulatedPotentiostat
 from instruments.emulated.transports import TRANSPORTS, Transport
 from instruments.palmsens import PalmSens
+
+settings.register_profile("any-machine", deadline=None)  # how long an example takes says nothing here
+settings.load_profile("any-machine")
 
 USUAL_TRANSPORTS = ("in-process", "tcp")
 """Those over which drivers are tested; tests/test_transports.py tests them all."""
