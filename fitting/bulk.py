@@ -132,7 +132,7 @@ def fit_many(
     -------
     Batch
         Equal arcs are put in order of rising time constant unless `bounds` or `fix` tell them apart. Circuits with
-        an element of your own are walked by NumPy rather than compiled code, some hundred times slower.
+        an element of your own are walked by NumPy rather than compiled code, some forty times slower.
 
     Raises
     ------

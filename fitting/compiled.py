@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
+import os
 import sys
 from pathlib import Path
 
 SOURCES = ("engine.py", "machine.py", "rare.py", "hyperbolic.py", "steps.py", "tape.py")
 STAMP = "machine.sha256"
+WITHOUT = "EIS_WITHOUT_NUMBA"
+"""Environment variable that asks for NumPy's engine even where numba is installed."""
 
 
 def is_ready() -> bool:
-    """Tell, without importing numba, whether the machine was compiled beside its source or is in use already."""
+    """Tell, without importing numba, whether a fit can begin at once: compiled already, or by NumPy alone."""
+    if os.environ.get(WITHOUT) or importlib.util.find_spec("numba") is None:
+        return True
     folder = Path(__file__).with_name("__pycache__")
     stamp = folder / STAMP
     compiled = any(folder.glob("engine.descend-*.nbi"))

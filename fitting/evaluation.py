@@ -10,10 +10,8 @@ import numpy as np
 
 from eis.spectrum import ComplexArray, RealArray
 from fitting.circuit import Circuit
+from fitting.compiled import WITHOUT
 from fitting.tape import tape_of
-
-WITHOUT = "EIS_WITHOUT_NUMBA"
-"""Environment variable that asks for NumPy's engine even where numba is installed."""
 
 
 def engine() -> ModuleType | None:

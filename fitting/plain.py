@@ -1,7 +1,7 @@
 """The same descent as `fitting.engine`, in NumPy: for elements of your own, and where numba is not to be had.
 
 The walked parameters, steps, damping, limits and reasons to stop are the compiled engine's, so both end in the
-same place to rounding. It is some hundred times slower.
+same place to rounding. It is some forty times slower.
 """
 
 from __future__ import annotations

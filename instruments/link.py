@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pyvisa.resources import MessageBasedResource, Resource
     from pyvisa.rname import ResourceName
 
+COMES_BACK_S = 3.0
+"""How long to wait for a port that has gone away (s), as when a USB adapter is pulled and put back."""
+LOOK_AGAIN_S = 0.1
 SLICE_S = 0.1
 """The longest uninterrupted wait (s): how soon Ctrl-C and a closed connection are noticed."""
 TURN_S = 0.001
@@ -180,6 +183,8 @@ class Link:
     def reopen(self) -> None:
         """Close and open a new session: the one recovery that always works.
 
+        A port that has gone away is waited for: a USB adapter takes a second or two to come back.
+
         Raises
         ------
         LinkError
@@ -187,7 +192,14 @@ class Link:
         """
         with self._conversing:
             self._close_session()
-            self._open()
+            deadline = time.monotonic() + COMES_BACK_S
+            while True:
+                try:
+                    return self._open()
+                except LinkError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(LOOK_AGAIN_S)
 
     def close(self) -> None:
         """Close for good; may be called twice, and while another thread waits for a line (it gets a LinkError)."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from instruments import Potentiostat, Sweep, palmsens
+from instruments import Potentiostat, Sweep, link, palmsens
 from instruments.emulated.cells import SYMMETRIC, EmulatedCell
 from instruments.emulated.device import Device
 from instruments.emulated.methodscript import EmulatedPotentiostat
@@ -20,6 +20,9 @@ from instruments.palmsens import PalmSens
 
 settings.register_profile("any-machine", deadline=None)  # how long an example takes says nothing here
 settings.load_profile("any-machine")
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background job; ours would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 USUAL_TRANSPORTS = ("in-process", "tcp")
 """Those over which drivers are tested; tests/test_transports.py tests them all."""
@@ -74,6 +77,11 @@ def connected(serve: Serve) -> Iterator[Connect]:
             return meter
 
         yield start
+
+
+@pytest.fixture(autouse=True)
+def _ports_that_stay_away_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "COMES_BACK_S", 0.0)
 
 
 @pytest.fixture

@@ -43,6 +43,10 @@ def test_every_driver_is_listed_with_its_emulated_models_and_as_unverified() -> 
     assert [entry["driver"] for entry in entries] == [driver.name for driver in DRIVERS]
     assert all(entry["instrument_verified"] is False and entry["emulated"] for entry in entries)
     assert json.loads(document)["resources"] == []  # nothing is looked for unasked
+    for entry, driver in zip(entries, DRIVERS, strict=True):
+        with connect("sim::symmetric-cell", driver=driver.name) as meter:
+            assert entry["capabilities"]["f_max_hz"] == meter.capabilities().f_max_hz
+            assert entry["model"].endswith(meter.identify().model)
 
 
 def test_a_model_served_by_the_command_is_measured_by_a_driver() -> None:

@@ -16,7 +16,7 @@ import pytest
 import pyvisa
 
 from eis.errors import AbortedError, ConfigError, LinkError
-from instruments import Sweep, connect
+from instruments import Sweep, connect, link
 from instruments.emulated import pty as pseudo_terminal
 from instruments.emulated.cells import SYMMETRIC
 from instruments.emulated.clock import RealClock
@@ -271,6 +271,24 @@ def test_a_cut_connection_is_noticed_and_can_be_opened_again(reach: Reach) -> No
         opened.query("SAY? nothing", 0.1)
     opened.reopen()
     assert opened.query("SAY? three", 1.0) == "three"
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
+def test_a_port_that_comes_back_after_a_while_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "COMES_BACK_S", 3.0)
+    device = Answerer(SYMMETRIC, clock=RealClock(), faults=Faults(lines={1: "unplug"}))
+    with (
+        OPENERS["pty"](device) as served,
+        contextlib.closing(Link(served.resource, backend=served.backend)) as one,
+    ):
+        assert one.query("SAY? one", 1.0) == "one"
+        with pytest.raises(LinkError):
+            one.query("SAY? two", 2.0)
+        plug_in = threading.Timer(0.5, setattr, (device, "unplugged", False))
+        plug_in.start()
+        one.reopen()
+        plug_in.join()
+        assert one.query("SAY? three", 1.0) == "three"
 
 
 def test_a_connection_that_lives_can_be_opened_again_too(reach: Reach) -> None:

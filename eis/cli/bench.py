@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -13,6 +14,7 @@ import typer
 from eis.cli import output, values
 from eis.cli.options import AsJson
 from eis.errors import ConfigError
+from eis.quantities import format_si
 
 if TYPE_CHECKING:
     from instruments.emulated.cells import EmulatedCell
@@ -26,32 +28,56 @@ def instruments(
     json: AsJson = False,
 ) -> None:
     """Show drivers, what they can do and whether anybody has seen them work, and the emulated instruments."""
-    from instruments.connect import DRIVERS
+    from instruments.connect import DRIVERS, connect
     from instruments.emulated.cells import CELLS
     from instruments.emulated.models import MODELS
 
     entries: list[dict[str, Any]] = []
     for driver in DRIVERS:
         about = (driver.__doc__ or "").strip().splitlines()[0]
-        entries.append(
-            {
-                "driver": driver.name,
-                "about": about.partition(";")[0].rstrip("."),
-                "instrument_verified": False,
-                "emulated": [model.name for model in MODELS.values() if model.driver == driver.name],
-            }
-        )
+        with connect("sim::symmetric-cell", driver=driver.name) as usual:
+            able = usual.capabilities()
+            entries.append(
+                {
+                    "driver": driver.name,
+                    "about": about.partition(";")[0].rstrip("."),
+                    "instrument_verified": able.instrument_verified,
+                    "model": f"{usual.identify().vendor} {usual.identify().model}",
+                    "capabilities": asdict(able),
+                    "emulated": [model.name for model in MODELS.values() if model.driver == driver.name],
+                }
+            )
     found = _found() if scan else []
     if json:
         output.write_document("instruments", entries, resources=found, cells=list(CELLS))
         return
-    rows = [(e["driver"], e["about"], "no", ", ".join(e["emulated"])) for e in entries]
-    output.table(("driver", "for", "seen on hardware", "emulated models"), rows)
+    rows = [
+        (
+            entry["driver"],
+            entry["about"],
+            entry["model"],
+            *_shown(entry["capabilities"]),
+            "yes" if entry["instrument_verified"] else "no",
+            ", ".join(entry["emulated"]),
+        )
+        for entry in entries
+    ]
+    heading = ("driver", "for", "e.g.", "frequencies", "excitation (rms)", "seen on hardware", "emulated models")
+    output.table(heading, rows)
     output.say("emulated cells: " + ", ".join(f"sim::{name}" for name in CELLS))
     if scan:
         output.say("found: " + (", ".join(found) or "nothing"))
     else:
         output.say("eis instruments --scan looks for instruments, and broadcasts on the network to do so.")
+
+
+def _shown(able: dict[str, Any]) -> tuple[str, str]:
+    """Return the range of frequency and the excitation of an instrument as people write them."""
+    frequencies = f"{format_si(able['f_min_hz'], 'Hz')} to {format_si(able['f_max_hz'], 'Hz')}"
+    levels = [(able["v_ac_rms"], "V"), (able["i_ac_rms"], "A")]
+    if able["fixed_amplitude"]:
+        return frequencies, "its own"
+    return frequencies, ", ".join(f"{format_si(two[0], u)} to {format_si(two[1], u)}" for two, u in levels if two)
 
 
 def _found() -> list[str]:

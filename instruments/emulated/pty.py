@@ -63,7 +63,9 @@ class PtyServer(Serving):
         tty.setraw(theirs)
         os.set_blocking(ours, False)
         self._terminal = ours, theirs  # the host's end is kept open, or closing it would look like an error
-        self._path.symlink_to(os.ttyname(theirs))
+        fresh = self._path.with_name("plugged-in")
+        fresh.symlink_to(os.ttyname(theirs))
+        fresh.replace(self._path)  # in one step: a host that opens it meets the old port or the new one
         self._selector.register(ours, selectors.EVENT_READ)
         self._device.link_opened()
 
@@ -71,7 +73,6 @@ class PtyServer(Serving):
         terminal, self._terminal = self._terminal, None
         if terminal is not None:
             self._selector.unregister(terminal[0])
-            self._path.unlink()
             self._unsent = b""
             for one in terminal:
                 os.close(one)
@@ -90,7 +91,9 @@ class PtyServer(Serving):
             self._send(self._terminal[0])
         if self._device.dropped and self._terminal is not None:
             self._unplug()
-        if self._terminal is None and not self._device.unplugged:
+        if self._device.unplugged:
+            self._path.unlink(missing_ok=True)
+        elif self._terminal is None:
             self._plug_in()
 
     def _send(self, ours: int) -> None:
