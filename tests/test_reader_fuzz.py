@@ -146,9 +146,8 @@ def outcome(raw: bytes, path: Path) -> str:
     return "spectrum, noted" if noted else "spectrum"
 
 
-def fuzz(seed_file: Path, count: int, seed: int, folder: Path) -> Counter[str]:
-    """Read `count` spoiled copies of a file."""
-    whole = seed_file.read_bytes()
+def fuzz_bytes(whole: bytes, path: Path, count: int, seed: int) -> Counter[str]:
+    """Read `count` spoiled copies of a file's bytes, each written to `path`."""
     found: Counter[str] = Counter()
     for n in range(count):
         chance = random.Random(seed * 1_000_003 + n)
@@ -156,8 +155,13 @@ def fuzz(seed_file: Path, count: int, seed: int, folder: Path) -> Counter[str]:
         for _ in range(chance.choice([1, 1, 1, 2, 3])):
             if raw:
                 chance.choice(MUTATIONS)(raw, chance)
-        found[outcome(bytes(raw), folder / f"mutant{seed_file.suffix}")] += 1
+        found[outcome(bytes(raw), path)] += 1
     return found
+
+
+def fuzz(seed_file: Path, count: int, seed: int, folder: Path) -> Counter[str]:
+    """Read `count` spoiled copies of a file."""
+    return fuzz_bytes(seed_file.read_bytes(), folder / f"mutant{seed_file.suffix}", count, seed)
 
 
 @pytest.mark.parametrize("name", FILES)

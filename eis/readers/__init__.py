@@ -18,8 +18,8 @@ class Reader(Protocol):
     NAME: str
     SUFFIXES: tuple[str, ...]
 
-    def recognises(self, head: str) -> bool:
-        """Whether a file that begins with `head` is of this format."""
+    def recognises(self, source: Source) -> bool:
+        """Whether the file is of this format, told by how it begins."""
         ...
 
     def read(self, source: Source) -> list[Spectrum]:
@@ -86,7 +86,7 @@ def read_all(path: str | os.PathLike[str]) -> list[Spectrum]:
 def _reader(source: Source) -> Reader:
     head = source.head
     for reader in READERS:
-        if reader.recognises(head):
+        if reader.recognises(source):
             return reader
     first = next((line.strip() for line in head.split("\n") if line.strip()), "")[:60]
     known = ", ".join(reader.NAME for reader in READERS)

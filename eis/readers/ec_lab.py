@@ -28,8 +28,9 @@ _OPTIONAL = (("time/s", "time_s", 1.0), ("<Ewe>/V", "e_dc_v", 1.0), ("<I>/mA", "
 _EXPORT = "Export again from EC-Lab with the columns freq/Hz, Re(Z)/Ohm and -Im(Z)/Ohm."
 
 
-def recognises(head: str) -> bool:
+def recognises(source: Source) -> bool:
     """Whether the file says it is EC-Lab text, or its first line names EC-Lab's frequency column."""
+    head = source.head
     return head.startswith(_FIRST_LINES) or _FREQUENCY in _names(head.split("\n", 1)[0])
 
 

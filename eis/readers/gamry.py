@@ -35,8 +35,9 @@ _OVERLOADS = {
 """Flag by place in the Over string: timing, electrometer, control amplifier, current; the others only warn."""
 
 
-def recognises(head: str) -> bool:
+def recognises(source: Source) -> bool:
     """Whether the file begins like a Framework data file."""
+    head = source.head
     return head.startswith("EXPLAIN") and "\nTAG\t" in head.replace("\r", "\n")
 
 

@@ -22,8 +22,9 @@ _COMMENT = re.compile(r'#\s*(?:([A-Za-z][\w.-]*)|("(?:[^"\\]|\\.)*"))\s*:\s*(.*)
 _NOT_FINITE = ("nan", "inf", "-inf")
 
 
-def recognises(head: str) -> bool:
+def recognises(source: Source) -> bool:
     """Whether the file is netCDF of either kind, or its first line is the schema line of our CSV."""
+    head = source.head
     return head[1:8] == "HDF\r\n\x1a\n" or head.startswith(("CDF\x01", "CDF\x02", "CDF\x05", "# eis_schema:"))
 
 

@@ -35,7 +35,7 @@ def spectra(
     format_name: str,
     frequency_hz: RealArray,
     z_ohm: ComplexArray,
-    lines: Sequence[int],
+    lines: Sequence[int] | None = None,
     *,
     columns: Mapping[str, RealArray] | None = None,
     quality: IntArray | None = None,
@@ -51,8 +51,8 @@ def spectra(
         What the file is, e.g. ``"Gamry DTA"``.
     frequency_hz, z_ohm : ndarray, shape (n,)
         Frequency (Hz) and impedance (ohm, capacitive Z″ < 0) of every row.
-    lines : sequence of int
-        Line number of every row.
+    lines : sequence of int, optional
+        Line number of every row; none in a file without lines.
     columns : mapping, optional
         What else was recorded, named and in units as `Spectrum` keeps it.
     quality : ndarray of int, shape (n,), optional
@@ -76,8 +76,8 @@ def spectra(
         row = int(wrong[0])
         raise source.fail(
             f"Expected a frequency above 0 Hz and a finite impedance, found {frequency_hz[row]:g} Hz and "
-            f"{z_ohm[row]:g} ohm",
-            line=lines[row],
+            f"{z_ohm[row]:g} ohm in row {row + 1}",
+            line=lines[row] if lines else None,
             mend="Correct the cells or delete the line.",
         )
     table = dict(columns or {})
@@ -87,7 +87,7 @@ def spectra(
         if n == frequency_hz.size:
             raise source.fail(
                 f"All {n} rows are at 0 Hz",
-                line=lines[0],
+                line=lines[0] if lines else None,
                 mend="This is not an impedance measurement; choose another.",
             )
         notes.dropped.append(f"{n} {'row' if n == 1 else 'rows'} with 0 Hz (DC steps).")

@@ -28,8 +28,9 @@ _HOW = "Name the columns in a first line, e.g. frequency_hz,z_real_ohm,z_imag_oh
 Split = Callable[[str], list[str]]
 
 
-def recognises(head: str) -> bool:
+def recognises(source: Source) -> bool:
     """Whether the first line that is no comment is three or more numbers, or headings of an impedance table."""
+    head = source.head
     first, comment = _first_line(head.splitlines())
     if first is None:
         return False

@@ -24,8 +24,9 @@ _TIME = re.compile(r"\s*Time:\s*(\S+)\s*")
 _EXPORT = "Export the data again from ZPlot or ZView as impedance (Z', Z'')."
 
 
-def recognises(head: str) -> bool:
+def recognises(source: Source) -> bool:
     """Whether the first line names one of the three generations."""
+    head = source.head
     return head.startswith(_FIRST_LINES)
 
 
