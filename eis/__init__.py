@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from eis.checking import check
     from eis.errors import EisError
     from eis.extraction import extract
+    from eis.folder import open_archive
     from eis.readers import read, read_all
     from eis.results import Assessment, Finding, Fit, Interface, Judgement, Validity, Verdict
     from eis.spec import Spec
@@ -41,6 +42,7 @@ __all__ = [
     "Verdict",
     "check",
     "extract",
+    "open_archive",
     "read",
     "read_all",
     "validate",
@@ -52,6 +54,7 @@ _HOME = {
     "eis.checking": ("check",),
     "eis.errors": ("EisError",),
     "eis.extraction": ("extract",),
+    "eis.folder": ("open_archive",),
     "eis.readers": ("read", "read_all"),
     "eis.results": ("Assessment", "Finding", "Fit", "Interface", "Judgement", "Validity", "Verdict"),
     "eis.spec": ("Spec",),

@@ -149,7 +149,7 @@ def _parse(raw: bytes, path: Path) -> Spectrum:
     """Read with the netCDF library; sizes and types are checked as declared, before any array is read."""
     import netCDF4
 
-    with _library(path):
+    with library_errors(path):
         dataset = netCDF4.Dataset("spectrum.nc", memory=raw)
     with contextlib.closing(dataset):
         return _from_dataset(dataset, len(raw), path)
@@ -180,7 +180,7 @@ def parse_stdin() -> None:
 
 
 def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
-    with _library(path):
+    with library_errors(path):
         dataset.set_auto_maskandscale(False)
         attributes = {name: dataset.getncattr(name) for name in dataset.ncattrs()}
         variables = dict(dataset.variables)
@@ -210,7 +210,7 @@ def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
             path=path,
             mend=f"At most {MAX_POINTS} points and {MAX_RATIO} times the file are read; this is not a sweep.",
         )
-    with _library(path):
+    with library_errors(path):
         arrays: dict[str, RealArray] = {name: np.asarray(variable[:]) for name, variable in variables.items()}
     z = np.empty(points, dtype=np.complex128)
     z.real, z.imag = arrays.pop("z_real"), arrays.pop("z_imag")
@@ -222,7 +222,7 @@ def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
 
 
 @contextlib.contextmanager
-def _library(path: Path) -> Iterator[None]:
+def library_errors(path: Path) -> Iterator[None]:
     """Turn what the netCDF library raises for a damaged file into a ReadError; nothing else runs inside."""
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -71,29 +72,62 @@ def demo(
 @app.command()
 def convert(
     files: Files,
-    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write to, a file per spectrum.")] = None,
     to: Annotated[str, typer.Option(help="nc, csv or bdf.")] = "nc",
+    into: Annotated[
+        Path | None, typer.Option(metavar="FILE.nc", help="Instead: one collection of all spectra.")
+    ] = None,
     full: Annotated[bool, typer.Option(help="Put the arrays into the JSON document.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Archive any vendor file, with its provenance."""
+    """Archive any vendor file, with its provenance: a file per spectrum, or all of them in one."""
     from eis import archive
+    from eis.collection_writer import Writer
 
-    suffix = {"nc": ".nc", "csv": ".csv", "bdf": ".bdf.csv"}[
-        values.one_of(to, ("nc", "csv", "bdf"), option="--to") or "nc"
-    ]
-    make(out)
+    kind = values.one_of(to, ("nc", "csv", "bdf"), option="--to") or "nc"
+    suffix = {"nc": ".nc", "csv": ".csv", "bdf": ".bdf.csv"}[kind]
+    if (out is None) == (into is None) or (into is not None and kind != "nc"):
+        raise ConfigError(
+            "Give either --out or --into",
+            where="eis convert",
+            mend="--into writes one netCDF file, --out a folder.",
+        )
+    if out is not None:
+        make(out)
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(Writer(into)) if into is not None else None
 
-    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        spectra = read(name)
-        for i, spectrum in enumerate(spectra):
-            part = f"-{i + 1}" if len(spectra) > 1 else ""
-            target = archive.write(spectrum, out / f"{Path(name).name}{part}{suffix}")
-            yield {**spectrum.to_dict(full=full), "wrote": str(target)}, 0
+        def step(name: str) -> Iterator[tuple[output.Entry, int]]:
+            spectra = read(name)
+            for i, spectrum in enumerate(spectra):
+                if writer is not None:
+                    writer.add(spectrum)
+                    target = writer.path
+                elif out is not None:
+                    part = f"-{i + 1}" if len(spectra) > 1 else ""
+                    target = archive.write(spectrum, out / f"{Path(name).name}{part}{suffix}")
+                yield {**spectrum.to_dict(full=full), "wrote": str(target)}, 0
 
-    entries, code = output.each(files, step)
+        entries, code = output.each(files, step)
+        if writer is not None and not any("wrote" in entry for entry in entries):
+            stack.pop_all()
+            writer.discard()
     rows = ((e["file"], e["format"] or "", str(e["n_points"]), e["wrote"]) for e in entries if "wrote" in e)
     _finish("convert", entries, code, json, ("file", "format", "points", "wrote"), rows)
+
+
+@app.command()
+def verify(files: Files, json: AsJson = False) -> None:
+    """Compare archived files, and the files they came from, with their checksums; exits 4 if one differs."""
+    from eis.verification import verify as compare
+
+    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
+        found = compare(name)
+        yield found.to_dict(), 0 if found.state == "intact" else 4
+
+    entries, code = output.each(files, step)
+    rows = ((e["file"], e["state"], str(e["n_spectra"]), e["because"]) for e in entries if "error" not in e)
+    _finish("verify", entries, code, json, ("file", "state", "spectra", "because"), rows)
 
 
 @app.command()

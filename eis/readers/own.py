@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eis import archive
+from eis.collection import is_collection, open_collection
 from eis.errors import SpectrumError
 from eis.readers.cells import NUMBER, Grid, read_grid, shorten
 from eis.readers.source import Source
@@ -49,6 +50,9 @@ def read(source: Source) -> list[Spectrum]:
     """
     if source.head.startswith("#"):
         return [_with_origin(_from_csv(source), source, "interfacial-eis CSV")]
+    if is_collection(source.raw):
+        with open_collection(source.path) as found:
+            return [_with_origin(one, source, "interfacial-eis collection") for one in found]
     return [_with_origin(archive.parse_netcdf(source.raw, source.path), source, "interfacial-eis netCDF")]
 
 
