@@ -59,7 +59,8 @@ def validate(spectrum: Spectrum) -> Validity:
     Returns
     -------
     Validity
-        "invalid" above 1 % rms of \|Z\|, "suspect" above 0.5 % or when the residuals run in trends, else "valid".
+        "invalid" above 1 % rms of \|Z\| or when its reader doubted unit or sign, "suspect" above 0.5 % or when the
+        residuals run in trends, else "valid".
 
     Raises
     ------
@@ -78,6 +79,11 @@ def validate(spectrum: Spectrum) -> Validity:
     best = _best_ladder(f, z)
     rms, largest = _size(best.residual)
     verdict, because = _judge(f, z, best.residual, rms, largest)
+    doubts = tuple(
+        str(doubt) for doubt in spectrum.metadata.get("doubts", ())
+    )  # what its reader could not believe
+    if doubts:
+        verdict, because = "invalid", (*doubts, *because)
     return Validity(
         verdict=verdict,
         method="Lin-KK (complex, modulus weights, series R, L and C, M by AICc)",

@@ -161,12 +161,12 @@ def fit(
     best = min(ends, key=lambda end: end.chi2)
     values = problem.natural(best.t)
     ordered = _order_arcs(parsed, values)
-    if start is None and near is None and not bounds and not fix:
-        return record(problem, ordered, best, ends, weight)
-    fitted = record(problem, values, best, ends, weight)
+    may_order = start is None and near is None and not bounds and not fix
+    fitted = record(problem, ordered if may_order else values, best, ends, weight)
+    notes = [str(doubt) for doubt in data.metadata.get("doubts", ())]  # what its reader could not believe
     if (bounds or fix) and not np.array_equal(ordered, values):  # a limit holds for a name, whichever arc bears it
-        return replace(fitted, because=(*fitted.because, SWAPPED))
-    return fitted
+        notes.append(SWAPPED)
+    return replace(fitted, because=(*fitted.because, *notes)) if notes else fitted
 
 
 def _spectra(given: Spectrum | Sequence[Spectrum] | xr.Dataset) -> Spectrum | list[Spectrum]:

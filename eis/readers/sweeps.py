@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from eis.readers.sanity import doubts
 from eis.readers.source import Notes, Source
 from eis.spectrum import ComplexArray, IntArray, RealArray, Spectrum
 
@@ -102,15 +103,17 @@ def spectra(
     made = []
     for place, (start, end) in enumerate(zip(starts, [*starts[1:], frequency_hz.size], strict=True)):
         part = slice(start, end)
-        made.append(
-            Spectrum.of(
-                frequency_hz[part],
-                z_ohm[part],
-                quality=None if quality is None else quality[part],
-                columns={name: values[part] for name, values in table.items()},
-                metadata=provenance | numbers[place] | notes.to_dict(),
-            )
+        spectrum = Spectrum.of(
+            frequency_hz[part],
+            z_ohm[part],
+            quality=None if quality is None else quality[part],
+            columns={name: values[part] for name, values in table.items()},
+            metadata=provenance | numbers[place] | notes.to_dict(),
         )
+        doubted = doubts(spectrum)
+        if doubted:
+            spectrum = spectrum.with_metadata(doubts=doubted, warnings=[*notes.warnings, *doubted])
+        made.append(spectrum)
     return made
 
 

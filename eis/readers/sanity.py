@@ -1,0 +1,89 @@
+"""Is a spectrum in the units and the sign it is said to be in? What its own numbers can tell, in microseconds.
+
+In a cell of resistors, capacitors, inductors and diffusion, phase and slope of the modulus go together (Bode's
+relation, Bell Syst. Tech. J. 19 (1940) 421, doi:10.1002/j.1538-7305.1940.tb00839.x): φ ≈ (π/2)·d ln|Z|/d ln ω. The
+slope k of the phases over what they should be is near 1 in every sound spectrum, −1 where the sign of Z″ is
+inverted, and π/180 where degrees and radians were exchanged. The scale of Z and that of the frequency do not show
+in it; a clock shows the latter, for no point takes less than a fraction of its period.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eis.spectrum import RealArray, Spectrum
+
+FEWEST_POINTS = 8
+LEAST_SLOPE = 0.03
+"""Root mean square of (π/2)·d ln|Z|/d ln ω from which a phase can be expected of the data."""
+SURE = 0.8
+"""Correlation of the phases with what they should be, from which a wrong slope is believed."""
+SIGN_SLOPE = (-2.5, -0.4)
+SMALLEST_SLOPE = 0.08
+SHORTEST_PERIODS = 0.25
+"""No instrument measures a point in less than this part of its period."""
+PLAUSIBLE_OHM = (1e-8, 1e16)
+PLAUSIBLE_HZ = (1e-7, 1e11)
+
+
+def doubts(spectrum: Spectrum) -> list[str]:
+    """Return what cannot be right about a spectrum's units and sign, one sentence each; usually nothing.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        As a reader made it; with a column ``time_s`` the frequencies are compared with the clock.
+    """
+    frequency, z = spectrum.frequency_hz, spectrum.z_ohm
+    found = [*_implausible("a frequency", "Hz", frequency, PLAUSIBLE_HZ)]
+    size = np.abs(z)
+    found += _implausible("an impedance", "ohm", size, PLAUSIBLE_OHM)
+    if frequency.size >= FEWEST_POINTS and (size > 0).all() and (z.real > 0).mean() > 0.5:
+        found += _phases(np.log(frequency), np.log(size), np.unwrap(np.angle(z)))
+    if "time_s" in spectrum.columns:
+        found += _clock(spectrum)
+    return found
+
+
+def _phases(log_frequency: RealArray, log_size: RealArray, phase: RealArray) -> list[str]:
+    expected = 0.5 * np.pi * np.gradient(log_size, log_frequency)
+    power, product = float(expected @ expected), float(phase @ expected)
+    if power < LEAST_SLOPE**2 * expected.size:
+        return []
+    slope = product / power
+    correlation = product / np.sqrt(power * float(phase @ phase)) if phase.any() else 0.0
+    if correlation < -SURE and SIGN_SLOPE[0] < slope < SIGN_SLOPE[1]:
+        return [
+            "The sign of the imaginary part contradicts the modulus (Kramers-Kronig): the file seems to hold -Z'' "
+            "where Z'' is expected, or the other way round."
+        ]
+    if correlation > SURE and slope < SMALLEST_SLOPE:
+        return [
+            f"The phases are {1 / slope:.0f} times smaller than the modulus asks for: they seem to be in radians "
+            "where degrees are expected."
+        ]
+    return []
+
+
+def _clock(spectrum: Spectrum) -> list[str]:
+    order = np.argsort(spectrum.columns["acquired_order"]) if "acquired_order" in spectrum.columns else slice(None)
+    frequency, time_s = spectrum.all_frequency_hz[order], spectrum.columns["time_s"][order]
+    took = np.diff(time_s)
+    periods = took * frequency[1:]  # the time of a point is that of its end, or its beginning: both are looked at
+    slow = frequency[1:] < 1.0
+    timed = slow & np.isfinite(took) & (took > 0)
+    before = took * frequency[:-1]
+    if timed.sum() >= 3 and (np.maximum(periods, before)[timed] < SHORTEST_PERIODS).mean() > 0.8:
+        least = float(np.min(frequency))
+        return [
+            f"The points below 1 Hz took less than a quarter of a period each, down to {least:g} Hz: the "
+            "frequencies seem to be in kHz where Hz is expected, or the times are not in seconds."
+        ]
+    return []
+
+
+def _implausible(what: str, unit: str, values: RealArray, limits: tuple[float, float]) -> list[str]:
+    outside = values[(values < limits[0]) | (values > limits[1])]
+    if not outside.size:
+        return []
+    return [f"There is {what} of {outside[0]:g} {unit}, which no instrument measures: check the unit."]

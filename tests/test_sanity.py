@@ -1,0 +1,92 @@
+"""Wrong signs, degrees for radians, kHz for Hz: told from the numbers alone, and never where nothing is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eis.readers import read
+from eis.readers.sanity import doubts
+from eis.spectrum import Spectrum
+from eis.validation import validate
+from fitting import fit
+from fitting.circuit import parse
+from fitting.elements import ELEMENTS
+
+TYPICAL = {
+    "ohm": 30.0,
+    "F": 1e-5,
+    "H": 1e-6,
+    "s": 1e-2,
+    "S s^a": 2e-4,
+    "ohm s^-1/2": 20.0,
+    "ohm s^a": 1e-5,
+    "": 0.85,
+}
+CIRCUITS = [f"{'' if letter[:4] in ('TLMe', 'TLMi') else 'R0-'}{letter}1" for letter in sorted(ELEMENTS)]
+WITH_ARC = [text for text in CIRCUITS if text not in ("R0-R1", "R0-L1", "R0-La1")]
+"""Those whose phase is large enough to be expected of the modulus."""
+
+
+def noisy(text: str, seed: int, scale: float = 1.0, noise: float = 5e-3) -> tuple[np.ndarray, np.ndarray]:
+    circuit = parse(text)
+    frequency = np.geomspace(1e6, 1e-2, 57)
+    z = scale * circuit.impedance(2 * np.pi * frequency, [TYPICAL[one.unit] for one in circuit.parameters])
+    random = np.random.default_rng(seed)
+    return frequency, z * (1 + noise * (random.standard_normal(57) + 1j * random.standard_normal(57)))
+
+
+@pytest.mark.parametrize("text", CIRCUITS)
+def test_a_sound_spectrum_of_any_element_and_size_is_not_doubted(text):
+    for seed in range(10):
+        for scale in (1e-5, 1.0, 1e8):
+            assert doubts(Spectrum.of(*noisy(text, seed, scale))) == []
+
+
+@pytest.mark.parametrize("text", WITH_ARC)
+def test_an_inverted_sign_is_seen(text):
+    for seed in range(10):
+        frequency, z = noisy(text, seed)
+        (said,) = doubts(Spectrum.of(frequency, z.conj()))
+        assert "sign of the imaginary part" in said
+
+
+@pytest.mark.parametrize("text", WITH_ARC)
+def test_radians_taken_for_degrees_are_seen(text):
+    frequency, z = noisy(text, 0, noise=0.0)
+    z = np.abs(z) * np.exp(1j * np.radians(np.angle(z)))
+    (said,) = doubts(Spectrum.of(frequency, z))
+    assert "in radians where degrees" in said
+
+
+def sweep_with_clock(frequency_as_said, frequency):
+    z = 10 + 50 / (1 + 1j * frequency)
+    return Spectrum.of(frequency_as_said, z, columns={"time_s": np.cumsum(0.1 + 2 / frequency)})
+
+
+def test_kilohertz_taken_for_hertz_are_seen_by_the_clock():
+    frequency = np.geomspace(1e5, 1.0, 41)
+    assert doubts(sweep_with_clock(frequency, frequency)) == []
+    (said,) = doubts(sweep_with_clock(frequency / 1e3, frequency))
+    assert "seem to be in kHz" in said
+
+
+@pytest.mark.parametrize(("frequency", "ohm", "said"), [(1e12, 1.0, "1e+12 Hz"), (1e3, 1e-10, "1e-10 ohm")])
+def test_what_no_instrument_measures_is_said(frequency, ohm, said):
+    assert said in doubts(Spectrum.of([frequency], [ohm]))[0]
+
+
+def test_a_table_with_the_wrong_sign_is_read_and_doubted(tmp_path):
+    frequency, z = noisy("R0-Zarc1", 0)
+    rows = "".join(
+        f"{f!r},{one.real!r},{-one.imag!r}\n" for f, one in zip(frequency.tolist(), z.tolist(), strict=True)
+    )
+    (tmp_path / "wrong.csv").write_text("freq/Hz,Re(Z)/Ohm,Im(Z)/Ohm\n" + rows)
+    wrong = read(tmp_path / "wrong.csv")
+    assert validate(wrong).verdict == "invalid"
+    assert any("sign of the imaginary part" in note for note in fit("R0-Zarc1", wrong).because)
+    metadata = wrong.metadata
+    assert "sign of the imaginary part" in metadata["doubts"][0]
+    assert metadata["doubts"][0] in metadata["warnings"]
+    (tmp_path / "right.csv").write_text("freq/Hz,Re(Z)/Ohm,-Im(Z)/Ohm\n" + rows)
+    assert "doubts" not in read(tmp_path / "right.csv").metadata
