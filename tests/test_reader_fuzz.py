@@ -24,7 +24,7 @@ from eis.spectrum import Spectrum
 
 ROOT = Path(__file__).parents[1]
 DATASETS = ROOT / "datasets" if (ROOT / "datasets").is_dir() else Path(eis.__file__).parent / "datasets"
-FILES = sorted(path.name for path in DATASETS.glob("*") if path.suffix != ".md" and path.is_file())
+FILES = sorted(path.name for path in DATASETS.glob("*") if path.suffix not in (".md", ".toml") and path.is_file())
 FIELDS = [
     b"nan",
     b"inf",
