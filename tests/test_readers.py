@@ -287,7 +287,7 @@ def test_real_files_give_the_numbers_known_for_them(row) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["hybrid-drt/PEIS_SSB.mpr", "zahner-analysis/li-ion/li-ion-model.isfx", "autoeis/circuits_filtered.csv"],
+    ["zahner-analysis/li-ion/li-ion-model.isfx", "autoeis/circuits_filtered.csv"],
 )
 def test_real_files_of_other_kinds_are_refused_by_name(name) -> None:
     if not (REAL / name).exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
-from eis.readers import ec_lab, gamry, own, table, zplot
+from eis.readers import ec_lab, ec_lab_binary, gamry, own, table, zplot
 from eis.readers.source import Source, load
 from eis.spectrum import Spectrum
 
@@ -27,7 +27,7 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (own, ec_lab, gamry, zplot, table)
+READERS: tuple[Reader, ...] = (own, ec_lab_binary, ec_lab, gamry, zplot, table)
 """Every format, in the order they are asked."""
 
 
@@ -56,7 +56,7 @@ def read(path: str | os.PathLike[str]) -> Spectrum:
     if len(found) > 1:
         raise source.fail(
             f"The file holds {len(found)} spectra",
-            mend="Use read_all, which returns every one of them, and choose by metadata['cycle'].",
+            mend="Use read_all, which returns every one of them, and choose by their metadata (cycle, loop, step, channel, electrode, …).",
         )
     return found[0]
 

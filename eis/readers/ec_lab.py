@@ -1,4 +1,22 @@
-"""BioLogic EC-Lab text: `.mpt` files and column exports with `.txt`."""
+"""BioLogic EC-Lab and BT-Lab text: `.mpt` files and column exports with `.txt`.
+
+Usage
+    ``eis.read("cell.mpt")``; `eis.read_all` for files of several electrodes, cycles, loops or sequences.
+Layout
+    ``EC-Lab ASCII FILE``, then ``Nb header lines : N``, where line N is the row of names; settings between them,
+    the values of sequences in columns of 20 characters. Cells are separated by tabulators, with one at the end. A
+    column export begins with the row of names; a header of three lines holds no settings and no date.
+Units and sign
+    See `eis.readers.ec_lab_columns`; ``-Im(Z)`` is turned. Numbers have decimal commas on many computers, whatever
+    the header has, so that is told from the rows. Dates are day or month first, and are kept verbatim.
+Uncertainty
+    None is stored.
+Known variants
+    Two or three electrodes, stacks; magnitude and phase; loops (``Loop 0 from point number 0 to 78``); columns
+    that repeat; ``XXX`` where nothing was measured; no rows at all.
+Source of the facts
+    Exported files of EC-Lab 9 to 11.6.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +25,33 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eis.readers.cells import Grid, read_grid, shorten
+from eis.readers.cells import read_grid, shorten
+from eis.readers.ec_lab_columns import EXPORT, Columns, has_frequency, no_frequency
+from eis.readers.ec_lab_sweeps import spectra_of
 from eis.readers.source import Notes, Source
-from eis.readers.sweeps import polar, rectangular, spectra
-from eis.spectrum import ComplexArray, RealArray, Spectrum
+from eis.spectrum import RealArray, Spectrum
 
 NAME: str = "BioLogic EC-Lab text"
 SUFFIXES: tuple[str, ...] = (".mpt", ".txt")
 
 _FIRST_LINES = ("EC-Lab ASCII FILE", "BT-Lab ASCII FILE")
-_HEADER_LINES = re.compile(r"Nb header lines\s*:\s*(\d{1,9})\b")
+_SETTINGS_FILES = ("EC-LAB SETTING FILE", "BT-LAB SETTING FILE")
+_HEADER_LINES = re.compile(r"Nb header lines\s*:\s*([0-9]{1,9})\b")
+_LOOP = re.compile(r"Loop ([0-9]{1,9}) from point number ([0-9]{1,9}) to ([0-9]{1,9})\s*")
 _FREQUENCY = "freq/Hz"
-_PAIRS = (
-    ("Re(Z)/Ohm", "-Im(Z)/Ohm", -1.0),
-    ("Re(Z)/Ohm", "Im(Z)/Ohm", 1.0),
-    ("Re(Zwe-ce)/Ohm", "-Im(Zwe-ce)/Ohm", -1.0),
-    ("Re(Zce)/Ohm", "-Im(Zce)/Ohm", -1.0),
-)
-_OPTIONAL = (("time/s", "time_s", 1.0), ("<Ewe>/V", "e_dc_v", 1.0), ("<I>/mA", "i_dc_a", 1e-3))
-_EXPORT = "Export again from EC-Lab with the columns freq/Hz, Re(Z)/Ohm and -Im(Z)/Ohm."
+_SETTING_WIDTH = 20
 
 
 def recognises(source: Source) -> bool:
     """Whether the file says it is EC-Lab text, or its first line names EC-Lab's frequency column."""
     head = source.head
-    return head.startswith(_FIRST_LINES) or _FREQUENCY in _names(head.split("\n", 1)[0])
+    if head.startswith(_FIRST_LINES + _SETTINGS_FILES):
+        return True
+    return _FREQUENCY in head[:5000] and _FREQUENCY in _names(head.split("\n", 1)[0])
 
 
 def read(source: Source) -> list[Spectrum]:
-    """Read the spectra of an EC-Lab text file: one for every cycle or sweep.
+    """Read the spectra of an EC-Lab text file: one for every electrode, loop, sequence, cycle and sweep.
 
     Parameters
     ----------
@@ -53,25 +69,29 @@ def read(source: Source) -> list[Spectrum]:
         If a needed column is missing, there are no rows, or a cell is not a number.
     """
     notes = source.notes()
+    if source.lines[0].startswith(_SETTINGS_FILES):
+        raise source.fail(
+            "This is a file of settings (.mps), which holds no data",
+            line=1,
+            mend="Choose the .mpr or .mpt file of the same name.",
+        )
     at = _column_row(source, notes)
     names = _names(source.lines[at])
-    _settings(source.lines[:at], notes)
-    if _FREQUENCY not in names:
-        raise source.fail(
-            f"There is no column {_FREQUENCY}; the columns are {shorten(', '.join(names), 200)}",
-            line=at + 1,
-            mend=_EXPORT,
-        )
+    loops = _settings(source.lines[:at], notes)
+    if not has_frequency(names):
+        raise no_frequency(source, notes, names, at + 1)
     grid = read_grid(source, notes, names, at + 1, len(source.lines), _split)
-    frequency = grid.numbers(_only(grid, _FREQUENCY, at))
-    z = _impedance(grid, at)
-    columns = {}
-    for name, ours, scale in _OPTIONAL:
-        values = grid.optional(names.index(name)) if name in names else None
-        if values is not None:
-            columns[ours] = values * scale
-    cycle = grid.optional(names.index("cycle number")) if "cycle number" in names else None
-    return spectra(source, notes, NAME, frequency, z, grid.lines, columns=columns, cycle=cycle)
+    columns = Columns(
+        source,
+        notes,
+        tuple(names),
+        numbers=grid.numbers,
+        optional=grid.optional,
+        same=lambda one, other: grid.text(one) == grid.text(other),
+        lines=grid.lines,
+        names_line=at + 1,
+    )
+    return spectra_of(columns, NAME, _loop_of_rows(loops, len(grid.rows), notes))
 
 
 def _column_row(source: Source, notes: Notes) -> int:
@@ -81,70 +101,84 @@ def _column_row(source: Source, notes: Notes) -> int:
         return 0
     count = _HEADER_LINES.match(lines[1]) if len(lines) > 1 else None
     stated = int(count[1]) if count else 0
-    if 2 < stated <= len(lines) and any(name.endswith("/Ohm") for name in _names(lines[stated - 1])):
-        return stated - 1
+    if 2 < stated <= len(lines) and "\t" in lines[stated - 1]:
+        names = _names(lines[stated - 1])
+        if has_frequency(names) or any("Ohm" in name for name in names):
+            return stated - 1
     for number, line in enumerate(lines):
-        if _FREQUENCY in _names(line):
+        if _FREQUENCY in line and _FREQUENCY in _names(line):
             notes.warnings.append(
                 f"The header says it has {stated or 'no'} lines; the column names stand in line {number + 1}."
             )
             return number
+    technique = _technique(lines[2 : max(stated - 1, 2)])
     raise source.fail(
-        f"The header says it has {stated or 'no'} lines, but no line names the column {_FREQUENCY}",
+        f"The header says it has {stated or 'no'} lines, but no line names the column {_FREQUENCY}"
+        + (f"; the technique is {shorten(technique)}" if technique else ""),
         line=min(max(stated, 1), len(lines)),
-        mend=_EXPORT,
+        mend=EXPORT,
     )
 
 
 def _names(line: str) -> list[str]:
-    return line.rstrip().split("\t")
+    return [name.strip() for name in line.rstrip().split("\t")]
 
 
 def _split(line: str) -> list[str]:
     return line.split("\t")
 
 
-def _only(grid: Grid, name: str, line: int) -> int:
-    """Return the column of a name; columns that repeat it must hold the same."""
-    places = [at for at, other in enumerate(grid.names) if other == name]
-    if any(grid.text(at) != grid.text(places[0]) for at in places[1:]):
-        raise grid.source.fail(
-            f"There are {len(places)} columns {name} and they differ",
-            line=line + 1,
-            mend="Export only one of them.",
-        )
-    return places[0]
+def _technique(header: Sequence[str]) -> str:
+    """Return the first line of the header that says something, unless it is already a setting."""
+    first = next((line.strip() for line in header if line.strip()), "")
+    return "" if " : " in first else first
 
 
-def _impedance(grid: Grid, line: int) -> ComplexArray:
-    names = grid.names
-    for real, imaginary, sign in _PAIRS:
-        if real in names and imaginary in names:
-            if real != "Re(Z)/Ohm":
-                grid.notes.convert(f"The impedance is that of {real} and {imaginary}; there is no Re(Z)/Ohm.")
-            x, y = grid.numbers(_only(grid, real, line)), grid.numbers(_only(grid, imaginary, line))
-            if sign < 0:
-                grid.notes.convert(f"The sign of {imaginary} was flipped: here capacitive is negative.")
-            return rectangular(x, sign * y)
-    if "|Z|/Ohm" in names and "Phase(Z)/deg" in names:
-        grid.notes.convert("Magnitude and phase were converted to real and imaginary part.")
-        phase: RealArray = np.deg2rad(grid.numbers(_only(grid, "Phase(Z)/deg", line)))
-        return polar(grid.numbers(_only(grid, "|Z|/Ohm", line)), phase)
-    raise grid.source.fail(
-        f"There is no impedance column; the columns are {shorten(', '.join(names), 200)}",
-        line=line + 1,
-        mend=_EXPORT,
-    )
+def _settings(header: Sequence[str], notes: Notes) -> list[tuple[int, int, int]]:
+    """Keep what the header says, and return its loops: number, first and last row.
 
-
-def _settings(header: Sequence[str], notes: Notes) -> None:
-    """Keep what the header says: ``key : value`` lines, and the table of settings in columns of 20 characters."""
+    Lines are ``key : value``, or columns of 20 characters with one value for every sequence.
+    """
+    loops = []
+    vendor = notes.vendor
+    technique = _technique(header[2:])
+    if technique:
+        vendor["technique"] = technique
     for line in header[2:]:
+        if match := _LOOP.fullmatch(line):
+            loops.append((int(match[1]), int(match[2]), int(match[3])))
+            continue
         key, colon, value = line.partition(" : ")
-        if not colon:
-            key, value = line[:20], line[20:]
         key, value = key.strip(), value.strip()
-        if key and value:
-            notes.vendor[key] = value
-            if key == "Acquisition started on":
-                notes.acquired = value
+        if colon and key and value:
+            vendor[key] = f"{vendor[key]}\n{value}" if key == "Comments" and key in vendor else value
+        elif not colon and len(line) > _SETTING_WIDTH and line[_SETTING_WIDTH - 1] == " " and line[0] != "\t":
+            key, rest = line[:_SETTING_WIDTH].strip(), line[_SETTING_WIDTH:].rstrip()
+            starts = range(0, len(rest), _SETTING_WIDTH)
+            values = [rest[start : start + _SETTING_WIDTH].strip() for start in starts]
+            if key and any(values):
+                vendor[key] = values[0] if len(values) == 1 else values
+        elif line.strip() and line.strip() != technique and not line.rstrip().endswith(":"):
+            vendor.setdefault("remarks", []).append(line.strip())
+    notes.acquired = vendor.get("Acquisition started on") or vendor.get("Technique started on")
+    return loops
+
+
+def _loop_of_rows(loops: Sequence[tuple[int, int, int]], n_rows: int, notes: Notes) -> RealArray | None:
+    """Return the loop of every row; None if there is only one, or if what the header says cannot be."""
+    if not loops:
+        return None
+    numbers, first, last = np.array(loops, dtype=np.float64).T
+    whole = first[0] == 0 and bool((first[1:] == last[:-1] + 1).all() and (last >= first).all())
+    if not whole:
+        notes.warnings.append("The loops of the header overlap or leave rows out; they were not used.")
+        return None
+    if last[-1] + 1 != n_rows:
+        notes.warnings.append(
+            f"The header says {last[-1] + 1:.0f} points in {len(loops)} loops; there are {n_rows}."
+        )
+    if len(loops) == 1:
+        return None
+    place = np.searchsorted(first, np.arange(n_rows), side="right") - 1
+    of_rows: RealArray = numbers[place]
+    return of_rows

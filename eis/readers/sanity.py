@@ -68,12 +68,11 @@ def _phases(log_frequency: RealArray, log_size: RealArray, phase: RealArray) -> 
 def _clock(spectrum: Spectrum) -> list[str]:
     order = np.argsort(spectrum.columns["acquired_order"]) if "acquired_order" in spectrum.columns else slice(None)
     frequency, time_s = spectrum.all_frequency_hz[order], spectrum.columns["time_s"][order]
-    took = np.diff(time_s)
-    periods = took * frequency[1:]  # the time of a point is that of its end, or its beginning: both are looked at
-    slow = frequency[1:] < 1.0
-    timed = slow & np.isfinite(took) & (took > 0)
-    before = took * frequency[:-1]
-    if timed.sum() >= 3 and (np.maximum(periods, before)[timed] < SHORTEST_PERIODS).mean() > 0.8:
+    with np.errstate(over="ignore", invalid="ignore"):  # spoiled times are left out below
+        took = np.diff(time_s)  # the time of a point is that of its end, or its beginning: both are looked at
+        periods = np.maximum(took * frequency[1:], took * frequency[:-1])
+    timed = (frequency[1:] < 1.0) & np.isfinite(took) & (took > 0)
+    if timed.sum() >= 3 and (periods[timed] < SHORTEST_PERIODS).mean() > 0.8:
         least = float(np.min(frequency))
         return [
             f"The points below 1 Hz took less than a quarter of a period each, down to {least:g} Hz: the "

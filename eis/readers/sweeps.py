@@ -11,6 +11,7 @@ from eis.readers.sanity import doubts
 from eis.readers.source import Notes, Source
 from eis.spectrum import ComplexArray, IntArray, RealArray, Spectrum
 
+MOST_SPECTRA = 20_000
 MOSTLY_POSITIVE = (
     "The imaginary part is mostly positive: the file may hold -Z'' (or the cell is inductive). It was kept as it "
     "stands; if it is -Z'', name the columns in a first line, e.g. frequency_hz,z_real_ohm,-z_imag_ohm."
@@ -98,6 +99,12 @@ def spectra(
         quality = None if quality is None else quality[keep]
         cycle = None if cycle is None else cycle[keep]
     starts = _starts(frequency_hz, cycle)
+    if len(starts) > MOST_SPECTRA:
+        raise source.fail(
+            f"The file would hold {len(starts)} spectra; no more than {MOST_SPECTRA} are read from one",
+            line=lines[0] if lines else None,
+            mend="Export fewer cycles at a time; if there are not so many, the column of cycle numbers is damaged.",
+        )
     provenance: dict[str, Any] = {"file": source.given, "format": format_name, "sha256": source.sha256}
     numbers = _cycle_numbers(starts, cycle)
     made = []

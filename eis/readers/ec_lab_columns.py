@@ -1,0 +1,293 @@
+"""What the columns of BioLogic's EC-Lab mean, in text and in binary files alike.
+
+Usage
+    `measured` returns the impedances of a `Columns`, which the two readers fill.
+Layout
+    ``freq``, and for every electrode ``Re(Z…)`` and ``-Im(Z…)``, or ``|Z…|`` and ``Phase(Z…)``. The electrode
+    stands after the Z: nothing for the working electrode, ``ce``, ``we-ce``, ``stack``, or the number of a cell of
+    a stack.
+Units and sign
+    The unit stands in the name after a slash. ``-Im(Z)`` is turned; rows at 0 Hz are DC steps and leave.
+Uncertainty
+    None is stored.
+Known variants
+    Only some of the electrodes; all zero where a second electrode was not connected; names that repeat.
+Source of the facts
+    Exported files, and the manual's list of variables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eis.errors import ReadError
+from eis.readers.cells import shorten
+from eis.readers.headings import Quantity, unit_scale
+from eis.readers.source import Notes, Source
+from eis.readers.sweeps import polar, rectangular
+from eis.spectrum import ComplexArray, RealArray
+
+EXPORT = "Export again from EC-Lab with the columns freq/Hz, Re(Z)/Ohm and -Im(Z)/Ohm."
+AGREES = 1e-3
+"""How far |Z| may lie from the magnitude of Re and Im, relative; both are rounded to seven digits or more."""
+
+_FREQUENCY = re.compile(r"freq\s*/\s*(\S{1,20})")
+_PART = re.compile(
+    r"(?P<part>Re|-?Im|Phase|\|)\(?Z(?P<electrode>|ce|we-ce|stack|[0-9]{1,2})[)|]\s*/\s*(?P<unit>\S{1,20})"
+)
+_PARTS: dict[str, Quantity] = {"Re": "real", "Im": "imag", "-Im": "imag", "Phase": "phase", "|": "magnitude"}
+_PAIRS = (("Re", "-Im"), ("Re", "Im"), ("|", "Phase"))
+"""What makes an impedance, the first choice first."""
+_EXTRAS: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
+    ("time_s", (("time/s", 1.0),)),
+    ("i_dc_a", (("<I>/mA", 1e-3), ("<I>/A", 1.0), ("I/mA", 1e-3), ("I/A", 1.0))),
+    ("temperature_c", (("Temperature/°C", 1.0),)),
+)
+_POTENTIALS: dict[str, tuple[str, ...]] = {
+    "": ("<Ewe>/V", "<Ecell>/V", "Ewe/V", "Ecell/V"),
+    "ce": ("<Ece>/V", "Ece/V"),
+    "we-ce": ("Ewe-Ece/V",),
+    "stack": ("<Estack>/V",),
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of one file, however it stores them.
+
+    Parameters
+    ----------
+    source, notes
+        The file and the notes taken on it.
+    names : tuple of str
+        Names as EC-Lab prints them.
+    numbers : callable
+        Returns the column at a place as finite numbers, or raises `ReadError`.
+    optional : callable
+        The same, or None and a note of why it was left out.
+    same : callable
+        Whether the columns at two places hold the same.
+    lines : list of int, optional
+        Line number of every row, if there are lines.
+    names_line : int, optional
+        Line number of the names.
+    strict : bool
+        Whether |Z| that contradicts Re and Im is an error (in a binary file the columns are then not what they
+        are taken for), or a warning (somebody changed a cell of a text).
+    """
+
+    source: Source
+    notes: Notes
+    names: tuple[str, ...]
+    numbers: Callable[[int], RealArray]
+    optional: Callable[[int], RealArray | None]
+    same: Callable[[int, int], bool]
+    lines: list[int] | None = None
+    names_line: int | None = None
+    strict: bool = False
+
+    def only(self, name: str) -> int:
+        """Return the place of a name; columns that repeat it must hold the same."""
+        places = [at for at, other in enumerate(self.names) if other == name]
+        if any(not self.same(places[0], at) for at in places[1:]):
+            raise self.fail(
+                f"There are {len(places)} columns {name} and they differ", mend="Export only one of them."
+            )
+        return places[0]
+
+    def fail(self, what: str, *, mend: str = EXPORT) -> ReadError:
+        """Return the error that names the file and the line of the names."""
+        return self.source.fail(what, line=self.names_line, mend=mend)
+
+
+@dataclass(frozen=True)
+class _Electrode:
+    """Where the impedance of one electrode stands: part (``Re``, ``-Im``, ``|``, …) to name and factor."""
+
+    suffix: str
+    parts: Mapping[str, tuple[str, float]]
+
+    @property
+    def pair(self) -> tuple[str, str] | None:
+        """The two parts that make the impedance, if they are there."""
+        return next((pair for pair in _PAIRS if self.parts.keys() >= set(pair)), None)
+
+
+@dataclass(frozen=True)
+class Impedance:
+    """What was read of one electrode.
+
+    Parameters
+    ----------
+    electrode : str
+        ``we``, ``ce``, ``we-ce``, ``stack``, or the number of a cell of a stack.
+    z_ohm : ndarray of complex, shape (n,)
+        Impedance (ohm) of every row, capacitive negative; 0 where the frequency is.
+    converted : list of str
+        What was done to get it.
+    columns : dict
+        What else was recorded, by our names.
+    """
+
+    electrode: str
+    z_ohm: ComplexArray
+    converted: list[str]
+    columns: dict[str, RealArray]
+
+
+def has_frequency(names: Sequence[str]) -> bool:
+    """Whether one of the names is that of a frequency, in whatever unit."""
+    return _frequency_name(names) is not None
+
+
+def no_frequency(source: Source, notes: Notes, names: Sequence[str], line: int | None) -> ReadError:
+    """Return the error of a file without frequencies; it names the technique if the file does."""
+    technique = notes.vendor.get("technique")
+    return source.fail(
+        f"There is no column freq/Hz; the columns are {shorten(', '.join(names), 200)}"
+        + (f"; the technique is {shorten(str(technique))}" if technique else ""),
+        line=line,
+        mend=EXPORT,
+    )
+
+
+def measured(columns: Columns) -> tuple[RealArray, list[Impedance]]:
+    """Return the frequency (Hz) of every row and the impedance of every electrode, the working electrode first.
+
+    Parameters
+    ----------
+    columns : Columns
+        The columns of the file.
+
+    Returns
+    -------
+    frequency_hz : ndarray, shape (n,)
+        0 where a row is a DC step.
+    impedances : list of Impedance
+        At least one.
+
+    Raises
+    ------
+    ReadError
+        If a needed column is missing, has an unknown unit, is there twice and differs, or is no finite number.
+    """
+    frequency = _frequency(columns)
+    electrodes = _electrodes(columns)
+    shared = _extras(columns, _EXTRAS)
+    found = [_read(columns, one, frequency, shared, main=at == 0) for at, one in enumerate(electrodes)]
+    return frequency, [one for one in found if one is not None]
+
+
+def _frequency_name(names: Sequence[str]) -> re.Match[str] | None:
+    return next((match for name in names if (match := _FREQUENCY.fullmatch(name))), None)
+
+
+def _frequency(columns: Columns) -> RealArray:
+    match = _frequency_name(columns.names)
+    if match is None:
+        raise no_frequency(columns.source, columns.notes, columns.names, columns.names_line)
+    scale = unit_scale("frequency", match[1])
+    if scale is None:
+        raise columns.fail(f"The unit of {shorten(match[0])} is not one of frequency")
+    return columns.numbers(columns.only(match[0])) * scale
+
+
+def _electrodes(columns: Columns) -> list[_Electrode]:
+    """Return the electrodes that have an impedance, the working electrode first."""
+    parts: dict[str, dict[str, tuple[str, float]]] = {}
+    unknown = []
+    for name in columns.names:
+        match = _PART.fullmatch(name)
+        if match is None:
+            continue
+        scale = unit_scale(_PARTS[match["part"]], match["unit"])
+        if scale is None:
+            unknown.append(name)
+        else:
+            parts.setdefault(match["electrode"], {}).setdefault(match["part"], (name, scale))
+    electrodes = [_Electrode(suffix, those) for suffix, those in parts.items()]
+    whole = [one for one in electrodes if one.pair]
+    if not whole:
+        units = f"; the unit of {shorten(unknown[0])} is not one of impedance" if unknown else ""
+        raise columns.fail(
+            f"There is no impedance column; the columns are {shorten(', '.join(columns.names), 200)}{units}"
+        )
+    for one in electrodes:
+        if not one.pair:
+            names = ", ".join(name for name, _ in one.parts.values())
+            columns.notes.dropped.append(f"The column {shorten(names)}, which alone is no impedance.")
+    for name in unknown:
+        columns.notes.dropped.append(f"The column {shorten(name)}, whose unit is not one of impedance.")
+    return sorted(whole, key=lambda one: one.suffix != "")
+
+
+def _read(
+    columns: Columns, electrode: _Electrode, frequency: RealArray, shared: dict[str, RealArray], *, main: bool
+) -> Impedance | None:
+    """Return the impedance of an electrode; None, noted, if another one than the main one was not measured."""
+    pair = electrode.pair or _PAIRS[0]
+    (first, first_scale), (second, second_scale) = electrode.parts[pair[0]], electrode.parts[pair[1]]
+    take = columns.numbers if main else columns.optional
+    values = [take(columns.only(name)) for name in (first, second)]
+    if values[0] is None or values[1] is None:
+        return None
+    converted = []
+    if electrode.suffix and main:
+        converted.append(f"The impedance is that of {first} and {second}; there is no Re(Z)/Ohm.")
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is found, with its row, later
+        a, b = values[0] * first_scale, values[1] * second_scale
+        if pair[0] == "|":
+            converted.append("Magnitude and phase were converted to real and imaginary part.")
+            z = polar(a, b)
+        elif pair[1] == "-Im":
+            converted.append(f"The sign of {second} was flipped: here capacitive is negative.")
+            z = rectangular(a, -b)
+        else:
+            z = rectangular(a, b)
+    z[frequency == 0] = 0  # a DC step, which leaves whatever it holds
+    if not main and not z[frequency > 0].any():
+        columns.notes.dropped.append(f"The columns {first} and {second}, which are 0: nothing was measured.")
+        return None
+    if pair[0] == "Re" and "|" in electrode.parts:
+        _compare(columns, electrode.parts["|"], z, frequency)
+    names = _POTENTIALS.get(electrode.suffix, (f"<E{electrode.suffix}>/V",))
+    potential = _extras(columns, (("e_dc_v", tuple((name, 1.0) for name in names)),))
+    return Impedance(electrode.suffix or "we", z, converted, shared | potential)
+
+
+def _compare(columns: Columns, magnitude: tuple[str, float], z: ComplexArray, frequency: RealArray) -> None:
+    """Find a row whose |Z| is not that of its Re and Im: damage, or columns that are not what they are called."""
+    name, scale = magnitude
+    stated = columns.optional(columns.names.index(name))
+    if stated is None:
+        return
+    with np.errstate(invalid="ignore", over="ignore"):
+        computed = np.abs(z)
+        off = np.abs(stated * scale - computed) > AGREES * np.maximum(np.abs(stated * scale), computed)
+    rows = np.flatnonzero(off & (frequency > 0))
+    if rows.size:
+        row = int(rows[0])
+        what = f"{name} and the magnitude of Re and Im differ in {rows.size} of {z.size} rows, "
+        what += f"first in row {row + 1} ({stated[row]:g} and {computed[row]:g} ohm)"
+        if columns.strict:
+            raise columns.fail(
+                what, mend="The file is damaged, or its columns are not the known ones; export it as text (.mpt)."
+            )
+        columns.notes.warnings.append(f"{what}: a cell was changed or damaged.")
+
+
+def _extras(
+    columns: Columns, wanted: tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
+) -> dict[str, RealArray]:
+    """Return what else was recorded, by our names; the first of the names EC-Lab may use for it."""
+    table = {}
+    for ours, theirs in wanted:
+        name, scale = next(((name, scale) for name, scale in theirs if name in columns.names), ("", 0.0))
+        values = columns.optional(columns.names.index(name)) if name else None
+        if values is not None:
+            table[ours] = values * scale
+    return table
