@@ -19,6 +19,8 @@ DEPRESSION = 0.9
 """Exponent every CPE starts from."""
 POROUS = ("TLMQ", "TLMQF", "TLMo", "TLMoF", "TLMe", "TLMeF", "TLMi", "TLMiF")
 TAILS = ("CPE", "C", "W", "Wo", "Ws", "G", "Gs", *POROUS)
+BEYOND = 3.5
+"""How far beyond the sweep, in log time constant, an arc is put that shows as a resistance only."""
 LEAST_STEP = 0.01
 """Smallest rise of Z′ credited to an arc, as a fraction of the spectrum's size."""
 
@@ -26,15 +28,17 @@ LEAST_STEP = 0.01
 def proposals(circuit: Circuit, frequency_hz: RealArray, rounds: int, *, seed: int) -> list[RealArray]:
     """Return, per round, rising time constants (s) for the arcs, shape (arcs,): first even, then Sobol's.
 
-    Where the circuit ends in a tail, the lowest part of the range is left to it.
+    Where the circuit ends in a tail, the lowest part of the range is left to it. Where it has no resistance in
+    series, the second proposal has the fastest arc beyond the sweep: there it is all that can be one.
     """
     ends = float(frequency_hz.max()), float(frequency_hz.min())
-    return list(_proposals(len(circuit.arcs), has_tail(circuit), *ends, rounds, seed))
+    bare = not circuit.series_resistance
+    return list(_proposals(len(circuit.arcs), has_tail(circuit), bare, *ends, rounds, seed))
 
 
 @lru_cache(maxsize=64)
 def _proposals(
-    count: int, tail: bool, f_max_hz: float, f_min_hz: float, rounds: int, seed: int
+    count: int, tail: bool, bare: bool, f_max_hz: float, f_min_hz: float, rounds: int, seed: int
 ) -> tuple[RealArray, ...]:
     low, high = np.log(1 / (2 * np.pi * f_max_hz)), np.log(1 / (2 * np.pi * f_min_hz))
     share = count + 1 if tail else count
@@ -42,7 +46,10 @@ def _proposals(
     if count == 0:
         return (np.empty(0),) * rounds
     draws = qmc.Sobol(count, rng=np.random.default_rng(seed)).random(max(1, 1 << (rounds - 1).bit_length()))
-    return np.exp(even), *(np.exp(low + (high - low) * np.sort(draw)) for draw in draws[: rounds - 1])
+    spread = [even, *(low + (high - low) * np.sort(draw) for draw in draws[: rounds - 1])]
+    if bare:
+        spread[1:2] = [np.concatenate([[low - BEYOND], even[:-1]])]
+    return tuple(np.exp(log_tau) for log_tau in spread)
 
 
 def guesses(
@@ -79,7 +86,8 @@ def guesses(
         width = edges[-2] - edges[-3] if tau_s.size > 1 else omega.size // 2
         edges[-1] = min(edges[-2] + max(2, width), omega.size - 1)
     for k, arc in enumerate(circuit.arcs):
-        rise = np.maximum(z_ohm.real[:, edges[k + 1]] - z_ohm.real[:, edges[k]], LEAST_STEP * size)
+        above = z_ohm.real[:, edges[k]] if k or circuit.series_resistance else 0.0
+        rise = np.maximum(z_ohm.real[:, edges[k + 1]] - above, LEAST_STEP * size)
         named[arc.resistance] = rise
         exponent = DEPRESSION if arc.exponent else 1.0
         named[arc.second] = np.full(size.size, tau_s[k]) if arc.kind == "zarc" else tau_s[k] ** exponent / rise

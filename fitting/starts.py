@@ -118,7 +118,8 @@ def further_starts(
     by_log = np.array([parameter.kind != "exponent" for parameter in circuit.parameters])
     spread = proposals(circuit, frequency_hz, MOST, seed=seed)
     if circuit.arcs:
-        yield guesses(circuit, frequency_hz, z_ohm[None, :], spread[0])[0]
+        for proposed in spread[: 1 if circuit.series_resistance else 2]:  # the second: an arc beyond the sweep
+            yield guesses(circuit, frequency_hz, z_ohm[None, :], proposed)[0]
     turn = 0
     while True:
         turn += 1

@@ -306,3 +306,16 @@ def test_an_exponent_on_the_floor_of_the_search_is_said_to_be_at_its_limit():
     steep = Spectrum.of(FREQUENCY, 5 + 100 / (1 + (1j * FREQUENCY / 1e3) ** 0.3))
     floored = fit("R0-Zarc1", steep)
     assert floored["Zarc1_2"].because == "at its limit 0.4"
+
+
+def test_an_arc_beyond_the_sweep_is_found_where_nothing_else_can_be_the_resistance():
+    """Bulk of a pellet at 60 °C: its arc peaks at 560 MHz, eighty times the last frequency."""
+    frequency = 7e6 * 10 ** (-np.arange(79) / 10)
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        bulk, boundary = np.exp(rng.uniform(np.log(5), np.log(2000), 2))
+        omega = 2j * np.pi * frequency
+        z = bulk / (1 + omega * bulk * 20e-12) + boundary / (1 + (omega * boundary * 2e-9) ** 0.95)
+        z = noisy(z + 1 / (5e-6 * omega**0.9), 1e-3, int(rng.integers(1 << 30)))
+        fitted = fit("p(R1,C1)-p(R2,CPE2)-CPE3", Spectrum.of(frequency, z))
+        assert fitted.reduced_chi2 < 1.35e-6  # 1e-6 is the noise; the next minimum has 1.4e-6 and more
