@@ -29,9 +29,10 @@ from fitting.problem import Weight
 from fitting.selection import select
 from instruments.attended import attended
 from instruments.drift import drift_of
-from instruments.journal import journal_to_spectrum, recorded
+from instruments.journal import dc_blocked, journal_to_spectrum, recorded
+from instruments.limits import Limits
 from instruments.potentiostat import Point, Sweep
-from instruments.preparation import Preparation, prepare
+from instruments.preparation import Preparation, Resting, ready
 from instruments.record import read_journal
 from instruments.resume import finish, require_plan, resumed
 
@@ -58,6 +59,9 @@ def measure(
     on_point: Callable[[Point], None] | None = None,
     resume: Path | None = None,
     preparation: Preparation | None = None,
+    limits: Limits | None = None,
+    ocv_v: float | None = None,
+    hold_ocv: bool = False,
     guard: bool = True,
     on_notice: Callable[[str], None] | None = None,
     **options: Any,
@@ -78,6 +82,13 @@ def measure(
         The journal of a sweep that was cut short, to be gone on with.
     preparation : Preparation, optional
         Mains frequencies to avoid, points to repeat, rest to wait for; not done again for a sweep that is resumed.
+    limits : Limits, optional
+        What is never to be asked of the cell; ``Limits()`` by default, or those of the journal that is resumed.
+    ocv_v : float, optional
+        The open-circuit voltage (V), where the instrument has no voltmeter; where it has one, it must agree. It is
+        compared with the DC potential before the cell is energised, and kept with the spectrum.
+    hold_ocv : bool
+        Whether the DC potential is to be the open-circuit voltage; that of `sweep` is then 0.
     guard : bool
         Whether a second process is to switch the cell off should this one be killed; what it then does stands in
         ``<out>.guardian.log``.
@@ -89,7 +100,11 @@ def measure(
     Raises
     ------
     ConfigError
-        If `resume` is the journal of another instrument, other settings, or another sweep.
+        If `resume` is the journal of another instrument, other settings or limits, or another sweep.
+    RejectedError
+        If the instrument cannot do what is asked, or the limits do not allow it; nothing was energised.
+    AbortedError
+        If a limit was exceeded; what was captured until then is in the journal.
     BusyError
         If another process holds the instrument.
     InstrumentError, StoreError
@@ -111,13 +126,20 @@ def measure(
             ) as instrument,
             contextlib.ExitStack() as stack,
         ):
-            if resume is None and preparation is not None:
-                sweep, kept = prepare(instrument, sweep, preparation, on_notice=on_notice or (lambda text: None))
-            points = (
-                recorded(instrument, sweep, journal, options=options)
-                if resume is None
-                else resumed(instrument, journal, sweep=sweep, options=options)
-            )
+            if resume is None:
+                limits = limits or Limits()
+                sweep, ocv, kept = ready(
+                    instrument,
+                    sweep,
+                    limits,
+                    resting=Resting(ocv_v, hold_ocv, dc_blocked(options)),
+                    wishes=preparation,
+                    on_notice=on_notice or (lambda text: None),
+                )
+                points = recorded(instrument, sweep, journal, options=options, limits=limits, ocv=ocv)
+            else:
+                limits = limits or read_journal(resume).limits or Limits()
+                points = resumed(instrument, journal, sweep=sweep, options=options, limits=limits, ocv_v=ocv_v)
             for point in stack.enter_context(contextlib.closing(points)):
                 if on_point is not None:
                     on_point(point)

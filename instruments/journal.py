@@ -19,6 +19,7 @@ from typing import Any, Literal, Self
 
 from eis.errors import AbortedError, StoreError
 from eis.spectrum import Spectrum
+from instruments.limits import DC_BLOCKED, Limits, OpenCircuit, guarded
 from instruments.potentiostat import Identity, Point, Potentiostat, Sweep, spectrum_of, utc_now
 from instruments.record import SCHEMA, Gap, Record, plain, read_journal
 
@@ -48,6 +49,10 @@ class Journal:
         Name of the driver.
     options : mapping, optional
         Options it was connected with.
+    limits : Limits, optional
+        What it is never to ask of the cell.
+    ocv : OpenCircuit, optional
+        Where the cell rests.
 
     Raises
     ------
@@ -65,6 +70,8 @@ class Journal:
         started: str | None = None,
         driver: str = "",
         options: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        ocv: OpenCircuit | None = None,
     ) -> None:
         self.path = Path(path)
         self._descriptor: int | None = _created(self.path)
@@ -78,8 +85,12 @@ class Journal:
             "sweep": sweep.to_dict(),
             "driver": driver,
             "options": settings,
-            "plan": plan_hash(sweep, driver, settings),
+            "plan": plan_hash(sweep, driver, settings, limits),
         }
+        if limits is not None:
+            header["limits"] = limits.to_dict()
+        if ocv is not None:
+            header["ocv"] = ocv.to_dict()
         try:
             self._append(header)
             _sync_folder(self.path.parent)
@@ -164,6 +175,8 @@ def recorded(
     *,
     started: str | None = None,
     options: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+    ocv: OpenCircuit | None = None,
 ) -> Generator[Point, None, None]:
     """Measure, and yield each point only after it has been put on disk; the way it ends is put there too.
 
@@ -182,15 +195,20 @@ def recorded(
         ISO 8601 in UTC; now by default.
     options : mapping, optional
         Options the instrument was connected with; whoever resumes the sweep must have the same.
+    limits : Limits, optional
+        What is never to be asked of the cell, also by whoever resumes the sweep; see `instruments.limits.guarded`.
+    ocv : OpenCircuit, optional
+        Where the cell rests; see `instruments.limits.open_circuit`.
 
     Raises
     ------
     StoreError
         If the journal cannot be begun or written.
     InstrumentError, AbortedError
-        As `Potentiostat.sweep`; the points until then are in the journal, and so is the reason.
+        As `Potentiostat.sweep` and `instruments.limits.guarded`; the points until then are in the journal, and so
+        is the reason.
     """
-    with contextlib.closing(instrument.sweep(sweep)) as points:
+    with contextlib.closing(limited(instrument, sweep, limits, ocv, options)) as points:
         verified = instrument.capabilities().instrument_verified
         with Journal(
             path,
@@ -200,8 +218,28 @@ def recorded(
             started=started,
             driver=instrument.name,
             options=options,
+            limits=limits,
+            ocv=ocv,
         ) as journal:
             yield from kept(points, journal)
+
+
+def limited(
+    instrument: Potentiostat,
+    sweep: Sweep,
+    limits: Limits | None,
+    ocv: OpenCircuit | None,
+    options: Mapping[str, Any] | None,
+) -> Generator[Point, None, None]:
+    """Return the points of a sweep under limits, or without any if there are none; what is too much is refused."""
+    if limits is None:
+        return instrument.sweep(sweep)
+    return guarded(instrument, sweep, limits, ocv=ocv, dc_blocked=dc_blocked(options))
+
+
+def dc_blocked(options: Mapping[str, Any] | None) -> bool:
+    """Return whether options of `instruments.connect` say that a capacitor keeps direct current from the cell."""
+    return (options or {}).get("cell") == DC_BLOCKED
 
 
 def kept(
@@ -233,9 +271,11 @@ def settings_of(options: Mapping[str, Any]) -> dict[str, Any]:
     return dict(json.loads(json.dumps(settings, default=repr, sort_keys=True)))
 
 
-def plan_hash(sweep: Sweep, driver: str, settings: Mapping[str, Any]) -> str:
-    """Return a hash of what is to be measured, with which driver and settings; the same on every computer."""
+def plan_hash(sweep: Sweep, driver: str, settings: Mapping[str, Any], limits: Limits | None = None) -> str:
+    """Return a hash of what is to be measured, with which driver, settings and limits; the same everywhere."""
     plan = {"sweep": sweep.to_dict(), "driver": driver, "options": settings_of(settings)}
+    if limits is not None:
+        plan["limits"] = limits.to_dict()
     return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
 
 
@@ -260,7 +300,11 @@ def journal_to_spectrum(path: str | Path) -> Spectrum:
     attempts = {str(point.index): point.attempt for point in record.points if point.attempt > 1}
     if attempts:
         journal["attempts"] = attempts
-    more = {"file": Path(path).name, "journal": journal}
+    more: dict[str, Any] = {"file": Path(path).name, "journal": journal}
+    if record.limits is not None:
+        more["limits"] = record.limits.to_dict()
+    if record.ocv is not None:
+        more["ocv"] = record.ocv.to_dict()
     return spectrum_of(
         record.points,
         record.identity,

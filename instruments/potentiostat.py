@@ -5,6 +5,7 @@ All levels are SI and rms; impedance follows the sign convention of `eis.spectru
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,13 @@ from instruments.sweep import OVERHEAD_S, Sweep, predicted_point_s
 
 if TYPE_CHECKING:
     from pyvisa.highlevel import VisaLibraryBase
+
+ROUNDING = 1e-8
+"""How much a planned frequency may lie outside the limits, relatively, for being rounded."""
+MOST_POINTS = 100_000
+"""How many points a sweep may have: more are a slip of the pen, and days of measuring."""
+MOST_SHOWN = 3
+"""How many planned frequencies outside the limits a message lists."""
 
 __all__ = [
     "OVERHEAD_S",
@@ -112,11 +120,16 @@ class Capabilities:
         Raises
         ------
         RejectedError
-            If a set-point is outside its limits, or not a number; the message lists all of them.
+            If a set-point is outside its limits, or not a number; the message lists what is wrong with them.
         """
         frequencies = (
             ("start_hz", sweep.start_hz, self.f_min_hz, self.f_max_hz, "Hz"),
             ("stop_hz", sweep.stop_hz, self.f_min_hz, self.f_max_hz, "Hz"),
+        )
+        unused = (
+            (("amplitude_v", sweep.amplitude_v), ("dc_v", sweep.dc_v))
+            if sweep.is_galvanostatic
+            else (("amplitude_a", sweep.amplitude_a), ("dc_a", sweep.dc_a))
         )
         if sweep.is_galvanostatic and self.i_ac_rms is None:
             raise RejectedError(
@@ -140,6 +153,18 @@ class Capabilities:
             for name, value, low, high, unit in (*frequencies, *levels)
             if not (low <= value <= high)  # written so that NaN is refused
         ]
+        faults += [f"{name} is {value:g}, where only 0 goes with the rest" for name, value in unused if value != 0]
+        if not 0 < sweep.points_per_decade < math.inf:
+            faults.append(f"points_per_decade is {sweep.points_per_decade:g}")
+        if not faults and sweep.n_points > MOST_POINTS:
+            faults.append(f"there are {sweep.n_points:g} points, and {MOST_POINTS:g} are allowed")
+        if not faults:  # a plan may ask for more than its ends
+            low, high = self.f_min_hz * (1 - ROUNDING), self.f_max_hz * (1 + ROUNDING)
+            faults += [
+                f"a planned frequency is {value:g}, outside {self.f_min_hz:g} to {self.f_max_hz:g} Hz"
+                for value in sweep.frequencies_hz.tolist()
+                if not (low <= value <= high)
+            ][:MOST_SHOWN]
         if faults:
             raise RejectedError(
                 "; ".join(faults), where=where, mend="Nothing was sent; choose values inside the limits."

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from eis.errors import EisError, StoreError
 from eis.spectrum import Quality
+from instruments.limits import Limits, OpenCircuit
 from instruments.planned import sweep_from
 from instruments.potentiostat import Identity, Point, Sweep
 
@@ -32,6 +33,8 @@ class Gap:
         How long that is (s).
     why : str
         How the part before it ended.
+    ocv_v : float, optional
+        The open-circuit voltage when it was resumed (V), as far as it is known.
     """
 
     first_index: int
@@ -39,6 +42,7 @@ class Gap:
     ended: str
     seconds: float
     why: str
+    ocv_v: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,10 @@ class Record:
         What `plan_hash` returned for the sweep, the driver, and the options; empty in journals before it was kept.
     gaps : tuple of Gap
         Where the sweep was resumed.
+    limits : Limits, optional
+        What it was never to ask of the cell; None if it was measured without limits.
+    ocv : OpenCircuit, optional
+        Where the cell rested before it; None if that was not known.
     """
 
     identity: Identity
@@ -82,6 +90,8 @@ class Record:
     options: Mapping[str, Any] = field(default_factory=lambda: {})
     plan: str = ""
     gaps: tuple[Gap, ...] = ()
+    limits: Limits | None = None
+    ocv: OpenCircuit | None = None
 
 
 def read_journal(path: str | Path) -> Record:
@@ -112,6 +122,8 @@ def read_journal(path: str | Path) -> Record:
         started, verified = str(header["started"]), bool(header["instrument_verified"])
         driver, options = str(header.get("driver", "")), dict(header.get("options", {}))
         plan = str(header.get("plan", ""))
+        limits = Limits(**header["limits"]) if header.get("limits") is not None else None
+        ocv = OpenCircuit(**header["ocv"]) if header.get("ocv") is not None else None
     points: list[Point] = []
     gaps: list[Gap] = []
     open_ended: dict[str, Any] = {"status": "interrupted", "reason": "the journal was cut short"}
@@ -130,7 +142,19 @@ def read_journal(path: str | Path) -> Record:
                 points.append(_point(record["point"]))
     status, reason = end["status"], end["reason"]
     return Record(
-        identity, sweep, started, verified, tuple(points), status, reason, driver, options, plan, tuple(gaps)
+        identity,
+        sweep,
+        started,
+        verified,
+        tuple(points),
+        status,
+        reason,
+        driver,
+        options,
+        plan,
+        tuple(gaps),
+        limits,
+        ocv,
     )
 
 

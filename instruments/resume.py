@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from eis.errors import ConfigError, StoreError
-from instruments.journal import Journal, kept, plan_hash, settings_of
+from instruments.journal import Journal, kept, limited, plan_hash, settings_of
+from instruments.limits import Limits, OpenCircuit, open_circuit
 from instruments.planned import PlannedSweep
 from instruments.potentiostat import Identity, Point, Potentiostat, Sweep
 from instruments.record import Gap, Record, read_journal
@@ -28,6 +29,8 @@ def resumed(
     *,
     sweep: Sweep | None = None,
     options: Mapping[str, Any] | None = None,
+    limits: Limits | None = None,
+    ocv_v: float | None = None,
 ) -> Generator[Point, None, None]:
     """Measure what is missing in a journal, and yield each point only after it has been put there.
 
@@ -41,6 +44,11 @@ def resumed(
         What the journal must be of; by default, whatever it is of.
     options : mapping, optional
         Options the instrument was connected with.
+    limits : Limits, optional
+        What the journal's limits must be, or, if it has none, what they are from now on. Under limits the cell's
+        voltage is compared with the DC level again before it is energised.
+    ocv_v : float, optional
+        The open-circuit voltage (V), where the instrument has no voltmeter; by default as declared before.
 
     Yields
     ------
@@ -50,22 +58,27 @@ def resumed(
     Raises
     ------
     ConfigError
-        If the instrument, its firmware, the settings or the sweep are others; it says which. Nothing was sent.
+        If the instrument, its firmware, the settings, the limits or the sweep are others; it says which. Nothing
+        was sent.
     StoreError
         If the journal cannot be read or written.
     InstrumentError, AbortedError
-        As `Potentiostat.sweep`.
+        As `Potentiostat.sweep` and `instruments.limits.guarded`.
     """
     record = read_journal(path)
-    require_plan(record, path, sweep)
+    require_plan(record, path, sweep, limits)
+    limits = record.limits or limits
     _require_same(record, path, instrument.identify(), instrument.name, settings_of(options or {}))
     done = len(record.points)
     if done == record.sweep.n_points:
         finish(path)
         return
     planned_hz = record.sweep.frequencies_hz.tolist()
-    with contextlib.closing(instrument.sweep(remaining(record.sweep, done))) as points:
-        gap = _gap(record)
+    rest, ocv = remaining(record.sweep, done), None
+    if limits is not None:
+        ocv = _at_rest(instrument, record, limits, ocv_v)
+    with contextlib.closing(limited(instrument, rest, limits, ocv, options)) as points:
+        gap = _gap(record, ocv)
         offset_s = (record.points[-1].time_s if record.points else 0.0) + gap.seconds
         parts = 1 + len(record.gaps)
 
@@ -120,13 +133,15 @@ def remaining(sweep: Sweep, done: int) -> Sweep:
     return rest
 
 
-def require_plan(record: Record, path: str | Path, sweep: Sweep | None = None) -> None:
-    """Refuse a journal that is not of `sweep`, that does not know its plan, or whose points are not in order.
+def require_plan(
+    record: Record, path: str | Path, sweep: Sweep | None = None, limits: Limits | None = None
+) -> None:
+    """Refuse a journal that is not of `sweep` under `limits`, does not know its plan, or lacks points in between.
 
     Raises
     ------
     ConfigError
-        If the sweep is another one, or the journal was written before plans were kept.
+        If the sweep or the limits are others, or the journal was written before plans were kept.
     StoreError
         If the journal contradicts itself.
     """
@@ -142,8 +157,18 @@ def require_plan(record: Record, path: str | Path, sweep: Sweep | None = None) -
                 if ours[name] != theirs[name]
             ],
         )
+    if limits is not None and record.limits is not None and limits != record.limits:
+        now, then = limits.to_dict(), record.limits.to_dict()
+        raise _other(
+            path,
+            [
+                f"the limit {name} is {now[name]}, in the journal {then[name]}"
+                for name in now
+                if now[name] != then[name]
+            ],
+        )
     in_order = [point.index for point in record.points] == list(range(len(record.points)))
-    known = plan_hash(record.sweep, record.driver, record.options) == record.plan
+    known = plan_hash(record.sweep, record.driver, record.options, record.limits) == record.plan
     if not (in_order and known and len(record.points) <= record.sweep.n_points):
         raise StoreError(
             "The journal contradicts itself: " + ("its header was changed" if in_order else "points are missing"),
@@ -172,7 +197,14 @@ def _require_same(
         raise _other(path, differences)
 
 
-def _gap(record: Record) -> Gap:
+def _at_rest(instrument: Potentiostat, record: Record, limits: Limits, ocv_v: float | None) -> OpenCircuit | None:
+    """Return where the cell rests now: measured, or else as it is declared or was."""
+    if ocv_v is None and record.ocv is not None and record.ocv.source == "declared":
+        ocv_v = record.ocv.voltage_v
+    return open_circuit(instrument, record.sweep, limits, declared_v=ocv_v)
+
+
+def _gap(record: Record, ocv: OpenCircuit | None = None) -> Gap:
     """Return what lies between the last point and now."""
     last_s = record.points[-1].time_s if record.points else 0.0
     began = datetime.fromisoformat(record.started) + timedelta(seconds=last_s)
@@ -183,6 +215,7 @@ def _gap(record: Record) -> Gap:
         ended=now.isoformat(timespec="milliseconds"),
         seconds=max(0.0, (now - began).total_seconds()),  # clocks are set back at times
         why=f"{record.status}: {record.reason}",
+        ocv_v=None if ocv is None else ocv.voltage_v,
     )
 
 

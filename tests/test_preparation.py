@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,12 @@ import pytest
 from eis import pipeline
 from eis.errors import ConfigError, RejectedError
 from eis.readers import read_all
-from instruments import Sweep, connect
+from instruments import Sweep, connect, preparation
 from instruments.emulated.cells import SYMMETRIC
 from instruments.emulated.faults import Faults
 from instruments.emulated.inprocess import library
 from instruments.emulated.lcr import EmulatedLcr
+from instruments.emulated.methodscript import EmulatedPotentiostat
 from instruments.lcr import LcrBridge
 from instruments.preparation import Preparation, prepare
 
@@ -68,12 +71,32 @@ def test_an_instrument_with_a_sweep_of_its_own_is_left_its_grid() -> None:
     assert "It will take" in told[0]
 
 
-def test_the_cell_is_waited_for_by_its_voltage(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("drift_v_per_min", "verdict", "waited_s"),
+    [(0.0, "settled", 30.0), (1e-3, "drifting", 60.0), (-1e-3, "drifting", 60.0)],
+)
+def test_the_cell_is_waited_for_by_its_voltage(
+    drift_v_per_min: float, verdict: str, waited_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
-    with connect("sim::symmetric-cell") as meter:
-        _, kept = prepare(meter, SWEEP, Preparation(settle_s=4.0), on_notice=told.append)
-    assert kept["settling"]["verdict"] in ("settled", "not settled", "cannot tell")
+    device = EmulatedPotentiostat(replace(SYMMETRIC, ocv_v=0.4))
+    waited, settle = [0.0], preparation.settle
+
+    def wait(seconds: float) -> None:
+        waited[0] += seconds
+        device.cell = replace(SYMMETRIC, ocv_v=0.4 + drift_v_per_min * waited[0] / 60)
+
+    monkeypatch.setattr(preparation, "settle", partial(settle, now=lambda: waited[0], sleep=wait))
+    served = library().serve(device, "relaxing")
+    with connect(served.resource, driver="palmsens", backend=served.backend) as meter:
+        _, kept = prepare(meter, SWEEP, Preparation(settle_s=60.0), on_notice=told.append)
+    found = kept["settling"]
+    assert (found["verdict"], found["waited_s"]) == (verdict, waited_s)
+    assert 60 * found["slope_v_per_s"] == pytest.approx(drift_v_per_min, abs=2e-5)
+    assert found["voltage_v"] == pytest.approx(0.4 + drift_v_per_min * (waited_s - 15) / 60, abs=2e-5)
+    assert told[1].startswith(f"{verdict}: After ")
     assert len(told) == 2
+    assert not device.cell_is_on
 
 
 def test_an_instrument_without_voltmeter_cannot_wait() -> None:

@@ -16,6 +16,7 @@ from eis.errors import ConfigError, EisError, StoreError
 
 if TYPE_CHECKING:
     from eis.spectrum import Spectrum
+    from instruments.limits import Limits
     from instruments.linearity import Linearity
     from instruments.potentiostat import Sweep
     from instruments.record import Record
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
 SWEEP, AMPLITUDE, DC = "1e6:0.1:10", "10mV", "0V"
 JOURNAL = ".journal.jsonl"
 MAINS_HZ: dict[str, tuple[float, ...]] = {"50": (50.0,), "60": (60.0,), "both": (50.0, 60.0), "none": ()}
-RESERVED = ("backend", "label", "on_close", "resource", "sweep", "out", "on_point", "resume", "guard", "on_notice")
+RESERVED = (
+    *("backend", "label", "on_close", "resource", "sweep", "out", "on_point", "resume", "guard", "on_notice"),
+    *("preparation", "limits", "ocv_v", "hold_ocv"),
+)
+AT_REST = "ocv"
+"""What ``--dc`` says for the open-circuit voltage."""
+NO_LIMIT = "none"
+LIMITS = "Limits: what the cell is never to be asked"
 T = TypeVar("T")
 
 
@@ -38,7 +46,14 @@ def measure(
     amplitude: Annotated[
         str | None, typer.Option(help=f"rms; {AMPLITUDE}. In amperes, as 1mA, the current is excited.")
     ] = None,
-    dc: Annotated[str | None, typer.Option(help=f"DC potential, {DC}; or direct current, with 1mA.")] = None,
+    dc: Annotated[
+        str | None,
+        typer.Option(help=f"DC potential, {DC}; ocv: the open-circuit voltage; or direct current, with 1mA."),
+    ] = None,
+    ocv: Annotated[
+        str | None,
+        typer.Option(help="Open-circuit voltage, such as 3.7V, where the instrument has no voltmeter."),
+    ] = None,
     mains: Annotated[
         str, typer.Option(help="Power-line frequency to keep away from: 50, 60, both or none.")
     ] = "both",
@@ -70,6 +85,21 @@ def measure(
     guardian: Annotated[
         bool, typer.Option(help="Have a second process switch the cell off should this one be killed.")
     ] = True,
+    max_dc_from_ocv: Annotated[
+        str | None,
+        typer.Option(
+            metavar="V", rich_help_panel=LIMITS, help="DC level away from the open-circuit voltage; 50mV. Or none."
+        ),
+    ] = None,
+    max_amplitude: Annotated[
+        str | None, typer.Option(metavar="V|A", rich_help_panel=LIMITS, help="Excitation, rms; 100mV. Or none.")
+    ] = None,
+    max_current: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A", rich_help_panel=LIMITS, help="Current, rms; more ends the sweep. None unless given."
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Capture one sweep, live: every point on disk before the next, the cell off however it ends."""
@@ -80,7 +110,16 @@ def measure(
 
     lines = MAINS_HZ[values.one_of(mains, list(MAINS_HZ), option="--mains") or "both"]
     record = read_journal(resume) if resume is not None else None
-    plan = _plan(sweep, amplitude, dc, record)
+    hold_ocv = dc is not None and dc.strip().lower() == AT_REST
+    plan = _plan(sweep, amplitude, None if hold_ocv else dc, record)
+    if hold_ocv and (record or plan.is_galvanostatic):
+        raise ConfigError(
+            "--dc ocv is for a new sweep of the potential",
+            where="--dc",
+            mend="Leave it out: a sweep that is resumed keeps its DC level, one of the current has none.",
+        )
+    ocv_v = None if ocv is None else values.quantity(ocv, "V", option="--ocv")
+    limits = _limits(max_amplitude, max_dc_from_ocv, max_current, record)
     resource = _required(resource or (record.identity.resource if record else None), "--resource")
     out = _required(out or (_beside(resume) if resume is not None else None), "--out")
     sweeps = _sweeps(plan, out, times, linearity, resume)
@@ -101,6 +140,9 @@ def measure(
                     on_point=lambda point: live.add(point.frequency_hz, point.z_ohm, int(point.quality)),
                     resume=resume,
                     preparation=Preparation(lines, repeat, 60 * settle),
+                    limits=limits,
+                    ocv_v=ocv_v,
+                    hold_ocv=hold_ocv,
                     guard=guardian,
                     on_notice=output.complain,
                     **options,
@@ -182,6 +224,36 @@ def _plan(sweep: str | None, amplitude: str | None, dc: str | None, record: Reco
     if dc is not None:
         plan = replace(plan, dc_v=values.quantity(dc, "V", option="--dc"))
     return plan
+
+
+def _limits(
+    amplitude: str | None, dc_from_ocv: str | None, current: str | None, record: Record | None
+) -> Limits | None:
+    """Return the limits asked for; None, if nothing is said, for the usual ones or those of the journal."""
+    from dataclasses import replace
+
+    from instruments.limits import Limits
+
+    in_amperes = amplitude is not None and amplitude.strip().endswith("A")
+    said = (
+        ("amplitude_a" if in_amperes else "amplitude_v", amplitude, "A" if in_amperes else "V", "--max-amplitude"),
+        ("dc_from_ocv_v", dc_from_ocv, "V", "--max-dc-from-ocv"),
+        ("current_a", current, "A", "--max-current"),
+    )
+    given = {
+        name: None if text.strip().lower() == NO_LIMIT else _above_zero(text, unit, option)
+        for name, text, unit, option in said
+        if text is not None
+    }
+    usual = (record and record.limits) or Limits()
+    return replace(usual, **given) if given else None
+
+
+def _above_zero(text: str, unit: str, option: str) -> float:
+    value = values.quantity(text, unit, option=option)
+    if not value > 0:
+        raise ConfigError(f"{text!r} is not above zero", where=option, mend=f"Write e.g. 10m{unit}, or none.")
+    return value
 
 
 def _option(text: str) -> tuple[str, Any]:
