@@ -267,7 +267,7 @@ def canonical() -> list[dict[str, str]]:
         return []
     with (REAL / "CANONICAL.tsv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    others = ("RelaxIS", "Autolab", "CHInst", "novocontrol", "Example2a")
+    others = ("RelaxIS", "novocontrol", "Example2a")
     text = (".txt", ".mpt", ".DTA", ".dta", ".z", ".csv")
     return [row for row in rows if row["path"].endswith(text) and not any(word in row["path"] for word in others)]
 

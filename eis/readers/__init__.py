@@ -5,7 +5,20 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
-from eis.readers import ec_lab, ec_lab_binary, gamry, own, table, zplot
+from eis.readers import (
+    autolab,
+    ch_instruments,
+    ec_lab,
+    ec_lab_binary,
+    eco_chemie,
+    elchemea,
+    gamry,
+    own,
+    parstat,
+    powersuite,
+    table,
+    zplot,
+)
 from eis.readers.source import Source, load
 from eis.spectrum import Spectrum
 
@@ -27,7 +40,20 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (own, ec_lab_binary, ec_lab, gamry, zplot, table)
+READERS: tuple[Reader, ...] = (
+    own,
+    ec_lab_binary,
+    ec_lab,
+    gamry,
+    zplot,
+    autolab,
+    ch_instruments,
+    parstat,
+    powersuite,
+    eco_chemie,
+    elchemea,
+    table,
+)
 """Every format, in the order they are asked."""
 
 

@@ -1,33 +1,55 @@
-"""Scribner ZPlot and ZView `.z`, three generations: ZPLOT2 ASCII, ZPlotW, and ZView calculated data."""
+"""Scribner ZPlot and ZView `.z`, three generations: ZPLOT2 ASCII, ZPlotW, and ZView calculated data.
+
+Usage
+    ``eis.read("cell.z")``.
+Layout
+    ``ZPLOT2 ASCII``, settings as ``key: value`` in sections, the user's comments, ``Data Points:``, the names of
+    the columns, ``End Comments``, rows. Or ``"ZPlotW Data File: Version 3.2c"`` or ``"ZView Calculated Data
+    File: Version 1.1"``, lines in quotes, the limits of the sweep, the number of points, the names, rows; or the
+    names at once.
+Units and sign
+    See `eis.readers.zview_rows`.
+Uncertainty
+    None is stored.
+Known variants
+    A line ``"Date: 1-1-2021     "Time: 00:00:00"`` with an odd quote, as ZView writes it; names without spaces;
+    rows with tabulators or commas; decimal commas. Models (`.mdl`) and logs of fits (`.lst`) are refused by
+    name.
+Source of the facts
+    Files of ZPlot 3.2c (ZPLOT2 and ZPlotW). For calculated data and models, programs that write such files for
+    ZView; no log (`.lst`) was seen, it is told by the name LEVM and Fortran's exponents.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
-from eis.readers.cells import Grid, read_grid, shorten
 from eis.readers.source import Notes, Source
-from eis.readers.sweeps import rectangular, spectra
-from eis.spectrum import IntArray, Quality, Spectrum
+from eis.readers.zview_rows import column_row, spectra_of
+from eis.spectrum import Spectrum
 
 NAME: str = "ZPlot/ZView"
 SUFFIXES: tuple[str, ...] = (".z", ".txt")
 
-_FIRST_LINES = ("ZPLOT2 ASCII", '"ZPlotW Data File', "ZPlotW Data File", '"ZView Calculated', "ZView Calculated")
-_NAME = re.compile(r"Freq\s*\(Hz\)|Ampl|Bias|Time\s*\(Sec\)|[A-Za-z]'{1,2}\s*\([ab]\)|GD|Err|Range", re.IGNORECASE)
-_COLUMNS = re.compile(r'[\s"]*Freq\s*\(Hz\)', re.IGNORECASE)
-_POINTS = re.compile(r'\s*(?:Data Points:\s*)?"?(\d{1,9})"?\s*')
-_WHEN = re.compile(r"\s*Date:\s*(\S+)(?:\s+Time:\s*(\S+))?\s*")
-_TIME = re.compile(r"\s*Time:\s*(\S+)\s*")
+_NEWEST = "ZPLOT2 ASCII"
+_FIRST_LINES = (_NEWEST, "ZPLOTW DATA FILE", "ZVIEW CALCULATED")
+_MODEL = "ZView Circuit Model"
+_LOG = re.compile(r"[0-9]D[+-][0-9]")
+_SECTION = re.compile(r"(Begin|End) ([^:]{1,60}):")
+_USER = "User Comments"
+_POINTS = re.compile(r"(?:Data Points:\s*)?([0-9]{1,9})")
+_LIMITS = re.compile(r"[0-9](?:\s*[,;]\s*[0-9.+Ee-]+){4,7}")
+_WHEN = re.compile(r"Date:\s*(\S+)(?:\s+Time:\s*(\S+))?")
+_TIME = re.compile(r"Time:\s*(\S+)")
 _EXPORT = "Export the data again from ZPlot or ZView as impedance (Z', Z'')."
 
 
 def recognises(source: Source) -> bool:
-    """Whether the first line names one of the three generations."""
+    """Whether the first line names one of the three generations, or a file of ZView that holds no data."""
     head = source.head
-    return head.startswith(_FIRST_LINES)
+    start = head[:80].lstrip('" \t')
+    return start.upper().startswith(_FIRST_LINES) or start.startswith(_MODEL) or _is_log(head)
 
 
 def read(source: Source) -> list[Spectrum]:
@@ -46,73 +68,63 @@ def read(source: Source) -> list[Spectrum]:
     Raises
     ------
     ReadError
-        If the columns are not impedance, there are no rows, or a cell is not a number.
+        If the file is a model or a log, the columns are not impedance, there are no rows, or a cell is not a
+        number.
     """
-    notes = source.notes()
     lines = source.lines
-    at = next((number for number, line in enumerate(lines) if _COLUMNS.match(line)), None)
+    first_line = lines[0].strip('" \t')
+    if not first_line.upper().startswith(_FIRST_LINES):
+        kind = "a circuit model of ZView (.mdl)" if first_line.startswith(_MODEL) else "the log of a fit (.lst)"
+        raise source.fail(
+            f"This is {kind}, which holds no measured spectrum",
+            line=1,
+            mend="Choose the .z file it was made with.",
+        )
+    notes = source.notes()
+    end = None
+    if first_line.upper().startswith(_NEWEST):
+        end = next((number for number, line in enumerate(lines) if line.strip() == "End Comments"), None)
+    at = column_row(source, end)
     if at is None:
         raise source.fail("No line names the columns (Freq(Hz), Z'(a), Z''(b), …)", mend=_EXPORT)
-    names = _names(source, at)
-    stated = _settings(lines[:at], notes)
-    first = at + 1
-    if lines[0].startswith("ZPLOT2") and first < len(lines) and lines[first].strip() == "End Comments":
-        first += 1
-    row = next((line for line in lines[first:] if line.strip()), "")
-    separator = "\t" if "\t" in row.strip() else ","
-    grid = read_grid(source, notes, names, first, len(lines), lambda line: line.split(separator))
-    place = {name: number for number, name in enumerate(names)}
-    frequency = grid.numbers(place["freq(hz)"])
-    z = rectangular(grid.numbers(place["z'(a)"]), grid.numbers(place["z''(b)"]))
-    if stated is not None and stated != len(grid.rows):
-        notes.warnings.append(f"The header says {stated} points; there are {len(grid.rows)}.")
-    columns = {}
-    if "time(sec)" in place and (time := grid.optional(place["time(sec)"])) is not None:
-        columns["time_s"] = time
-    quality = _quality(grid, place.get("err"), notes)
-    return spectra(source, notes, NAME, frequency, z, grid.lines, columns=columns, quality=quality)
+    stated = _settings(lines[1:at], notes)
+    return spectra_of(source, notes, NAME, at, (at if end is None else end) + 1, stated, _EXPORT)
 
 
-def _names(source: Source, at: int) -> list[str]:
-    """Return the column names in lower case without spaces; the row may lack the spaces between them."""
-    line = source.lines[at]
-    names = [re.sub(r"\s", "", name).lower() for name in _NAME.findall(line)]
-    rest = _NAME.sub("", line).strip(' \t",')
-    wrong = [name for name in ("freq(hz)", "z'(a)", "z''(b)") if names.count(name) != 1]
-    if rest or wrong:
-        raise source.fail(
-            f"Expected the columns Freq(Hz), Z'(a) and Z''(b), found {shorten(line.strip(), 120)}",
-            line=at + 1,
-            mend=_EXPORT,
-        )
-    return names
+def _is_log(head: str) -> bool:
+    """Whether a file is what LEVM, the fitting program behind ZView, writes: its name and Fortran's exponents."""
+    return "LEVM" in head and bool(_LOG.search(head))
 
 
 def _settings(header: Sequence[str], notes: Notes) -> int | None:
-    """Keep ``key: value`` lines; return the number of points the header states last."""
+    """Keep what the header says; return the number of points it states last."""
     stated = None
-    for line in header:
-        points = _POINTS.fullmatch(line)
-        if points:
+    section = ""
+    vendor = notes.vendor
+    for number, line in enumerate(header):
+        text = line.replace('"', " ").strip()
+        border = _SECTION.match(text)
+        if border:
+            section = border[2].strip() if border[1] == "Begin" else ""
+            if not section:
+                continue
+            text = text.removeprefix("Begin ")
+        elif section == _USER:
+            vendor["Comments"] = f"{vendor['Comments']}\n{text}" if "Comments" in vendor else text
+            continue
+        points = _POINTS.fullmatch(text)
+        if points and (number == len(header) - 1 or not text.isdecimal()):
             stated = int(points[1])
-        when, time = _WHEN.fullmatch(line), _TIME.fullmatch(line)
+        when, time = _WHEN.fullmatch(text), _TIME.fullmatch(text)
         if when:
             notes.acquired = " ".join(part for part in when.groups() if part)
         elif time and notes.acquired:
             notes.acquired += f" {time[1]}"
-        key, colon, value = line.strip(' "').partition(":")
-        if colon and value.strip():
-            notes.vendor[key.strip()] = value.strip()
+        key, colon, value = (part.strip() for part in text.partition(":"))
+        if colon and value:
+            vendor[f"{section}: {key}" if key in vendor and section else key] = value
+        elif _LIMITS.fullmatch(text):
+            vendor["Limits"] = text
+        elif text and not colon and not points:
+            vendor.setdefault("remarks", []).append(text)
     return stated
-
-
-def _quality(grid: Grid, column: int | None, notes: Notes) -> IntArray | None:
-    """Flag points with an error code; its meaning is the analyser's and not stated in the file."""
-    codes = None if column is None else grid.optional(column)
-    if codes is None or not codes.any():
-        return None
-    notes.warnings.append(
-        f"{np.count_nonzero(codes)} points carry an error code in the column Err, whose meaning the file does not "
-        "state; they are flagged unknown_code and kept out of fits."
-    )
-    return np.where(codes != 0, int(Quality.UNKNOWN_CODE), 0).astype(np.int64)

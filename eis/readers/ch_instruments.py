@@ -1,0 +1,139 @@
+"""CH Instruments text: what the program of the CHI potentiostats exports of an A.C. impedance measurement.
+
+Usage
+    ``eis.read("cell.txt")``.
+Layout
+    Date, ``A.C. Impedance``, lines ``key: value`` and ``key = value``, the names of the columns, an empty line,
+    rows with commas and spaces. The lines above the settings may be missing.
+Units and sign
+    ``Freq/Hz, Z'/ohm, Z"/ohm, Z/ohm, Phase/deg``; Z" stands as it is, capacitive negative. Four digits.
+Uncertainty
+    None is stored. Modulus and phase repeat Z' and Z"; a row in which they disagree is named.
+Known variants
+    Rows with tabulators or spaces. The frequencies of the settings need not be those of the rows, which is
+    noted.
+Source of the facts
+    Two files of a CHI660E, and shorter samples in the documents of converters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from eis.readers.cells import Grid, is_number, read_grid
+from eis.readers.headed import find, impedance
+from eis.readers.source import Notes, Source
+from eis.readers.sweeps import spectra
+from eis.spectrum import ComplexArray, RealArray, Spectrum
+
+NAME: str = "CH Instruments text"
+SUFFIXES: tuple[str, ...] = (".txt", ".csv")
+
+_TECHNIQUE = "A.C. Impedance"
+_NAMES = re.compile(r"[ \t]*Freq/Hz[ \t]*[,\t ][ \t]*Z'/ohm\b")
+_DATE = re.compile(r"[A-Z][a-z]{2}[a-z]*\.? [0-9]{1,2}, [0-9]{4}\b.*")
+_FIRST_LINES = 8
+_AGREE = 0.01
+"""Largest relative difference of the modulus from Z′ and Z″: several times what four printed digits leave."""
+_REACHED = 0.9
+_EXPORT = "Export the impedance again as text, with Freq/Hz, Z'/ohm and Z\"/ohm."
+
+
+def recognises(source: Source) -> bool:
+    """Whether one of the first lines names the technique, or a line the columns as the program does."""
+    lines = source.head.replace("\r", "\n").split("\n")
+    return any(line.strip() == _TECHNIQUE for line in lines[:_FIRST_LINES]) or any(map(_NAMES.match, lines))
+
+
+def read(source: Source) -> list[Spectrum]:
+    """Read the spectrum of a CH Instruments text file.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+
+    Returns
+    -------
+    list of Spectrum
+        Several if the frequencies start over.
+
+    Raises
+    ------
+    ReadError
+        If no line names the columns, there are no rows, or a cell is not a number.
+    """
+    notes = source.notes()
+    lines = source.lines
+    at = next((number for number, line in enumerate(lines) if _NAMES.match(line)), None)
+    if at is None:
+        raise source.fail("No line names the columns (Freq/Hz, Z'/ohm, Z\"/ohm)", mend=_EXPORT)
+    _settings(lines[:at], notes)
+    split = _splitter(lines[at])
+    names = [name.strip() for name in split(lines[at].strip(" \t,"))]
+    head = find(source, names, at, _EXPORT)
+    grid = read_grid(source, notes, names, at + 1, len(lines), split)
+    frequency, z = impedance(grid, head)
+    _compare_modulus(grid, z, notes)
+    _compare_range(frequency, notes)
+    return spectra(source, notes, NAME, frequency, z, grid.lines)
+
+
+def _splitter(names: str) -> Callable[[str], list[str]]:
+    for separator in (",", "\t"):
+        if separator in names:
+            return lambda line: line.split(separator)
+    return str.split
+
+
+def _settings(header: Sequence[str], notes: Notes) -> None:
+    """Keep ``key = value`` and ``key: value``; a line without either is a remark, as ``Imp SF`` is."""
+    for line in header:
+        text = line.strip()
+        key, sign, value = text.partition(" = ")
+        if not sign:
+            key, sign, value = text.partition(":")
+        if not notes.acquired and not notes.vendor and _DATE.fullmatch(text):
+            notes.acquired = " ".join(text.split())
+        elif text == _TECHNIQUE:
+            notes.vendor["technique"] = text
+        elif sign and key.strip():
+            if value.strip():
+                notes.vendor[key.strip()] = value.strip()
+        elif text:
+            notes.vendor.setdefault("remarks", []).append(text)
+
+
+def _compare_modulus(grid: Grid, z: ComplexArray, notes: Notes) -> None:
+    if grid.names.count("Z/ohm") != 1:
+        return
+    modulus = grid.optional(grid.names.index("Z/ohm"))
+    if modulus is None:
+        return
+    with np.errstate(over="ignore"):
+        size = np.hypot(z.real, z.imag)
+    wrong = np.flatnonzero(np.abs(size - modulus) > _AGREE * np.abs(modulus))
+    if wrong.size:
+        notes.warnings.append(
+            f"The modulus Z/ohm is not that of Z' and Z\" in {wrong.size} rows, the first in line "
+            f"{grid.lines[wrong[0]]}: the file may have been edited or damaged."
+        )
+
+
+def _compare_range(frequency_hz: RealArray, notes: Notes) -> None:
+    """Note where the rows do not reach the frequencies of the settings."""
+    positive = frequency_hz[frequency_hz > 0]
+    if not positive.size:
+        return
+    for key, end, found in (
+        ("High Frequency (Hz)", "up to", float(positive.max())),
+        ("Low Frequency (Hz)", "down to", float(positive.min())),
+    ):
+        stated = str(notes.vendor.get(key, ""))
+        if is_number(stated) and float(stated) > 0:
+            ratio = found / float(stated) if end == "up to" else float(stated) / found
+            if ratio < _REACHED:
+                notes.warnings.append(f"The header says {key} = {stated}; the rows go {end} {found:g} Hz.")
