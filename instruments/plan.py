@@ -12,7 +12,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -155,11 +155,14 @@ class Plan:
         The points in the order of measurement: falling in frequency, then those repeated for drift.
     mains : Mains
         The lines that were avoided.
+    is_native : bool
+        Whether the instrument runs the sweep by itself, on a grid of its own.
     """
 
     sweep: Sweep
     steps: tuple[Step, ...]
     mains: Mains
+    is_native: bool = False
 
     @classmethod
     def of(
@@ -250,16 +253,19 @@ class Plan:
     @classmethod
     def native(cls, sweep: Sweep, *, overhead_s: float = OVERHEAD_S) -> Plan:
         """Plan for an instrument that makes its own grid: nothing is moved or repeated, a point takes a cycle."""
-        return cls.of(sweep, mains=Mains(()), bands=[Band(0.0, 1, 1.0)], least_s=0.0, overhead_s=overhead_s)
+        plan = cls.of(sweep, mains=Mains(()), bands=[Band(0.0, 1, 1.0)], least_s=0.0, overhead_s=overhead_s)
+        return replace(plan, is_native=True)
 
     def as_sweep(self) -> Sweep:
-        """Return the plan as a sweep: the plain one if nothing was moved or is repeated, else a planned one."""
-        if not any(step.moved or step.repeat for step in self.steps):
+        """Return the plan as a sweep a driver can run: the plain one for an instrument with a grid of its own."""
+        if self.is_native:
             return self.sweep
         return PlannedSweep(
             **self.sweep.to_dict(),
             planned_hz=tuple(step.frequency_hz for step in self.steps),
             planned_s=tuple(step.duration_s for step in self.steps),
+            planned_cycles=tuple(float(step.cycles) for step in self.steps),
+            planned_settle_s=tuple(step.settle_s for step in self.steps),
         )
 
     def digest(self) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from eis.errors import ConfigError
 from eis.spectrum import RealArray
-from instruments.potentiostat import Sweep
+from instruments.sweep import Sweep
+
+T = TypeVar("T")
+PER_POINT = ("planned_hz", "planned_s", "planned_cycles", "planned_settle_s")
 
 
 @dataclass(frozen=True)
@@ -23,14 +26,20 @@ class PlannedSweep(Sweep):
     ----------
     planned_hz, planned_s : tuple of float
         The frequencies (Hz) in the order of measurement, and how long each will take (s).
+    planned_cycles, planned_settle_s : tuple of float, optional
+        Over how many cycles each is to be integrated, and how long to wait before (s), where the instrument can be
+        told; empty leaves both to the driver.
     """
 
     planned_hz: tuple[float, ...] = ()
     planned_s: tuple[float, ...] = ()
+    planned_cycles: tuple[float, ...] = ()
+    planned_settle_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.planned_hz or len(self.planned_hz) != len(self.planned_s):
+        lengths = {len(values) for values in (self.planned_cycles, self.planned_settle_s) if values}
+        if not self.planned_hz or len(self.planned_hz) != len(self.planned_s) or lengths - {len(self.planned_hz)}:
             raise ConfigError(
                 f"{len(self.planned_hz)} planned frequencies with {len(self.planned_s)} durations are no plan",
                 where="PlannedSweep",
@@ -54,7 +63,26 @@ class PlannedSweep(Sweep):
 
     def after(self, done: int) -> PlannedSweep:
         """Return what is left of the sweep after `done` points."""
-        return replace(self, planned_hz=self.planned_hz[done:], planned_s=self.planned_s[done:])
+        rest = {name: getattr(self, name)[done:] for name in PER_POINT}
+        return replace(self, **rest)
+
+    def integration_cycles(self, frequency_hz: float) -> float | None:
+        """Return over how many cycles a point is to be integrated; None leaves it to the driver."""
+        return self._of(frequency_hz, self.planned_cycles, None)
+
+    def settle_s(self, frequency_hz: float) -> float:
+        """Return how long to wait at a frequency before it is measured (s)."""
+        return self._of(frequency_hz, self.planned_settle_s, 0.0)
+
+    def predicted_point_s(self, frequency_hz: float) -> float:
+        """Return how long one point will take (s), as planned."""
+        return self._of(frequency_hz, self.planned_s, super().predicted_point_s(frequency_hz))
+
+    def _of(self, frequency_hz: float, values: tuple[float, ...], otherwise: T) -> float | T:
+        """Return what is planned for a frequency; a repeated one has the same plan as the first time."""
+        if not values or frequency_hz not in self.planned_hz:
+            return otherwise
+        return values[self.planned_hz.index(frequency_hz)]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values; `sweep_from` makes a sweep of them again."""

@@ -126,6 +126,18 @@ class Sweep:
         """How long the sweep will take (s), by the rule of `predicted_point_s`."""
         return float(sum(predicted_point_s(frequency) for frequency in self.frequencies_hz))
 
+    def integration_cycles(self, frequency_hz: float) -> float | None:
+        """Return over how many cycles a point is to be integrated; None leaves it to the driver."""
+        return None
+
+    def settle_s(self, frequency_hz: float) -> float:
+        """Return how long to wait at a frequency before it is measured (s)."""
+        return 0.0
+
+    def predicted_point_s(self, frequency_hz: float) -> float:
+        """Return how long one point will take (s)."""
+        return predicted_point_s(frequency_hz)
+
     def to_dict(self) -> dict[str, float]:
         """Return the settings as plain values."""
         return asdict(self)
