@@ -21,16 +21,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from eis.errors import ConfigError, SpectrumError
 from eis.quantities import format_si, format_uncertain
-from eis.spectrum import ComplexArray, Quality, RealArray, Spectrum
+from eis.spectrum import ComplexArray, Quality, Spectrum
+from eis.standards import called, inside, interpolated, reach_hz
 
-SAME = 1e-6
-"""Relative difference up to which two frequencies are the same."""
-WIDEST_GAP = 0.52
-"""Decades between two points of a standard across which it may still be interpolated."""
 Model = Literal["short", "open", "series-shunt", "symmetric", "load"]
 
 
@@ -161,9 +157,9 @@ def compensate(
             mend="Begin from the spectrum as it was measured.",
         )
     f = spectrum.all_frequency_hz
-    outside = ~spectrum.used & ~_inside(f, standards)
-    at = np.where(outside, np.clip(f, *_range(standards)), f)
-    known = {name: _interpolated(standard, name, at) for name, standard in standards.items()}
+    outside = ~spectrum.used & ~inside(f, standards)
+    at = np.where(outside, np.clip(f, *reach_hz(standards)), f)
+    known = {name: interpolated(standard, name, at) for name, standard in standards.items()}
     blank = np.full(f.size, np.nan + 0j)
     z = {name: value for name, (value, _, _) in known.items()}
     if load_ohm is not None and not isinstance(load_ohm, Spectrum):
@@ -180,7 +176,7 @@ def compensate(
         u["true"] = np.full(f.size, u_load_ohm)
     columns = {name: values for name, values in spectrum.columns.items() if name != "u_z_ohm"}
     columns |= {"z_before_real_ohm": spectrum.all_z_ohm.real, "z_before_imag_ohm": spectrum.all_z_ohm.imag}
-    missing = sorted(_called(name) for name in slopes if u[name] is None)
+    missing = sorted(called(name) for name in slopes if u[name] is None)
     if not missing:
         parts = [np.abs(slopes[name] * value) ** 2 for name in slopes if (value := u[name]) is not None]
         columns["u_z_ohm"] = np.where(outside, np.nan, np.sqrt(np.sum(parts, axis=0)))
@@ -188,7 +184,7 @@ def compensate(
     applied: dict[str, Any] = {
         "model": chosen,
         "standards": {
-            _called(name): {"name": standard.name, "sha256": spectrum_digest(standard)}
+            called(name): {"name": standard.name, "sha256": spectrum_digest(standard)}
             for name, standard in standards.items()
         },
         "measured_sha256": spectrum_digest(spectrum),
@@ -337,62 +333,6 @@ def _chosen(
     elif load_ohm is not None and not (np.isfinite(load_ohm) and abs(load_ohm) > 0):
         raise ConfigError(f"load_ohm is {load_ohm!r}", where="compensation", mend="Give its impedance in ohm.")
     return chosen, standards
-
-
-def _called(name: str) -> str:
-    return {"x": "cell", "true": "load's true value"}.get(name, name)
-
-
-def _range(standards: Mapping[str, Spectrum]) -> tuple[float, float]:
-    """Return the frequencies (Hz) that all standards reach over."""
-    for name, standard in standards.items():
-        if not len(standard):
-            raise SpectrumError(
-                f"The {_called(name)} has no usable point", where=standard.name, mend="Measure it again."
-            )
-    low = max(float(standard.frequency_hz[-1]) for standard in standards.values())
-    return low, min(float(standard.frequency_hz[0]) for standard in standards.values())
-
-
-def _inside(f: RealArray, standards: Mapping[str, Spectrum]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    low, high = _range(standards)
-    return np.asarray((f >= low * (1 - SAME)) & (f <= high * (1 + SAME)))
-
-
-def _interpolated(standard: Spectrum, name: str, at: RealArray) -> tuple[ComplexArray, RealArray | None, int]:
-    """Return a standard and its uncertainty at other frequencies, and how many of these it was not measured at."""
-    f, z = standard.frequency_hz[::-1], standard.z_ohm[::-1]
-    ends = f"{format_si(float(f[-1]), 'Hz')} to {format_si(float(f[0]), 'Hz')}"
-    beyond = (at < f[0] * (1 - SAME)) | (at > f[-1] * (1 + SAME))
-    if beyond.any():
-        raise SpectrumError(
-            f"The {_called(name)} was measured from {ends}; {format_si(float(at[beyond][0]), 'Hz')} is outside",
-            where=standard.name,
-            mend="Measure it over the whole sweep; nothing is extrapolated.",
-        )
-    above = np.clip(np.searchsorted(f, at), 1, f.size - 1) if f.size > 1 else np.zeros(at.size, dtype=np.intp)
-    nearest = np.where(at**2 < f[above - 1] * f[above], above - 1, above)
-    measured = np.abs(at / f[nearest] - 1) <= SAME
-    values = z[nearest]
-    column = standard.columns.get("u_z_ohm")
-    u = None if column is None else column[standard.used][::-1]
-    u_at = None if u is None else u[nearest]
-    if not measured.all():
-        x, wanted = np.log10(f), np.log10(at[~measured])
-        right = np.clip(np.searchsorted(x, wanted), 1, x.size - 1)
-        if (x[right] - x[right - 1]).max() > WIDEST_GAP:
-            raise SpectrumError(
-                f"Points of the {_called(name)} are too far apart to be interpolated between",
-                where=standard.name,
-                mend="Measure it at the frequencies of the sweep, or at five per decade or more.",
-            )
-        if x.size >= 4:
-            values[~measured] = CubicSpline(x, z.real)(wanted) + 1j * CubicSpline(x, z.imag)(wanted)
-        else:
-            values[~measured] = np.interp(wanted, x, z.real) + 1j * np.interp(wanted, x, z.imag)
-        if u is not None and u_at is not None:
-            u_at[~measured] = np.interp(wanted, x, u)
-    return values, u_at, int((~measured).sum())
 
 
 def _require_order(m: _Measured, spectrum: Spectrum) -> None:

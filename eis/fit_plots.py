@@ -21,11 +21,11 @@ from scipy.stats import chi2 as chi2_distribution
 from scipy.stats import f as f_distribution
 
 from eis.errors import ConfigError
+from eis.plot_scale import Scale, scale_of
 from eis.plots import LINE, SECOND
-from eis.quantities import PREFIXES
 from eis.results import Fit
 from eis.spectrum import RealArray
-from eis.verdict_plot import GREY, INK, own_axes, says, unit_text
+from eis.verdict_plot import GREY, INK, own_axes, says
 
 ONE_U = 0.6827
 """Confidence of ± 1 standard uncertainty of a normal distribution."""
@@ -39,7 +39,6 @@ FAR = 100.0
 """Factor from the fitted value at which the drawing of an open end stops."""
 WIDE = 30.0
 """Factor between the ends of an interval from which its axis is logarithmic."""
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class _Profile(Protocol):
@@ -74,29 +73,6 @@ class _Bootstrap(Protocol):
     def names(self) -> tuple[str, ...]: ...
     def draws_of(self, quantity: str) -> RealArray: ...
     def interval(self, quantity: str, *, level: float) -> tuple[float, float]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """An axis: its label, how much of the quantity's unit is one of the axis, and that unit as text."""
-
-    label: str
-    size: float
-    unit: str
-
-    def show(self, value: float, width: float) -> str:
-        """Print a value to three digits of `width`, and two of its own, without its unit."""
-        value, width = value / self.size, abs(width) / self.size
-        if not (math.isfinite(width) and width > 0):
-            return f"{value:.4g}".replace("-", "−")
-        if value == 0:
-            return "0"
-        least = 1 - math.floor(math.log10(abs(value)))
-        return f"{value:.{max(0, 2 - math.floor(math.log10(width)), least)}f}".replace("-", "−")
-
-    def named(self, text: str) -> str:
-        """Add the power of ten, or the unit, to a text of numbers; the axis has both."""
-        return f"({text})·{self.unit.split()[0]}" if self.unit.startswith("10") else f"{text} {self.unit}".rstrip()
 
 
 def plot_profile(profile: _Profile, fit: Fit, *, ax: Axes | None = None) -> Axes:
@@ -134,7 +110,7 @@ def plot_profile(profile: _Profile, fit: Fit, *, ax: Axes | None = None) -> Axes
             mend="Give the fit the profile was made from.",
         )
     ax = own_axes(6.0, 4.0) if ax is None else ax
-    scale = _scale_of(profile.quantity, profile.unit, value)
+    scale = scale_of(profile.quantity, profile.unit, value)
     ax.set_xlabel(scale.label, parse_math=False)
     ax.set_ylabel("Δχ²" if fit.weight == "variance" else "Δχ² / s²")
     if profile.grid.size < 3:
@@ -318,7 +294,7 @@ def _set_range(ax: Axes, curve: _Curve, ends: tuple[_End, _End], top: float, siz
 
 
 def _draw_interval(
-    ax: Axes, ends: tuple[_End, _End], level: float, threshold: float, marker: str, scale: _Scale
+    ax: Axes, ends: tuple[_End, _End], level: float, threshold: float, marker: str, scale: Scale
 ) -> None:
     """Draw an interval on its threshold: filled where it ends, hollow arrows where it does not."""
     frame = ax.get_xlim()
@@ -353,7 +329,7 @@ def _draw_interval(
 def _draw_histogram(ax: Axes, bootstrap: _Bootstrap, fit: Fit, name: str) -> None:
     """Draw the draws of one parameter, their interval, and what the fit says."""
     draws, parameter = bootstrap.draws_of(name), fit[name]
-    scale = _scale_of(name, parameter.unit, parameter.value)
+    scale = scale_of(name, parameter.unit, parameter.value)
     values, value, u = draws / scale.size, parameter.value / scale.size, parameter.u / scale.size
     bins = int(min(40, max(8, math.sqrt(values.size))))
     count, edges = np.histogram(values, bins)
@@ -385,21 +361,6 @@ def _draw_histogram(ax: Axes, bootstrap: _Bootstrap, fit: Fit, name: str) -> Non
     ax.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
     ax.ticklabel_format(axis="x", useOffset=False, style="plain")
     ax.set_xlabel(scale.label, parse_math=False)
-
-
-def _scale_of(name: str, unit: str, value: float) -> _Scale:
-    """Choose a prefix, or a power of ten, so that the axis counts in plain numbers."""
-    text, size = unit_text(unit), abs(value)
-    exponent = 3 * math.floor(math.log10(size) / 3 + 1e-9) if size > 0 else 0
-    if text in ("Ω", "H", "F", "s"):
-        exponent = min(max(exponent, min(PREFIXES)), max(PREFIXES))
-        text = PREFIXES[exponent] + text
-    elif size > 0 and not 1e-2 <= size < 1e4:
-        exponent = math.floor(math.log10(size) + 1e-9)
-        text = f"10{str(exponent).translate(RAISED)} {text}".rstrip()
-    else:
-        exponent = 0
-    return _Scale(f"{name} / {text}" if text else name, 10.0**exponent, text)
 
 
 def _note(

@@ -16,6 +16,7 @@ import numpy as np
 
 from eis.quantities import format_si
 from eis.spectrum import EXCLUDING, Quality, Spectrum
+from eis.steadiness import DRIFT_LIMIT, relative_change
 from eis.terminal_plot import FLAGGED, NEWEST, modulus_lines, nyquist_lines, scaled
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ MOST_LINES = 20
 """Lines of everything together; warnings that do not fit are left out."""
 CHECKED_FROM = 12
 """Points from which Kramers–Kronig consistency is checked."""
-DRIFT_LIMIT = 0.005
-"""Relative change of a frequency that is measured again from which there is a warning."""
 CHECK_SHARE = 0.1
 """The share of the time that checks may take."""
 REDRAW_S = 0.08
@@ -196,7 +195,7 @@ class Live:
             if quality & EXCLUDING or not math.isfinite(abs(z)) or abs(z) == 0:
                 continue
             if f in first:
-                change[f] = abs(z - first[f]) / abs(first[f])
+                change[f] = float(relative_change(first[f], z)[0])
             first.setdefault(f, z)
         if not change or (middle := float(np.median(list(change.values())))) <= DRIFT_LIMIT:
             return ""

@@ -10,12 +10,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from eis.fitted import plain
 from eis.quantities import COVERAGE, format_si
 from eis.spectrum import EXCLUDING, Quality
+from eis.steadiness import DRIFT_LIMIT, relative_change
 from instruments.plan import format_duration
-
-DRIFT_LIMIT = 0.005
-"""Relative change of Z, from the beginning of a sweep to its end, up to which a cell counts as stable."""
 
 DriftVerdict = Literal["stable", "drifted", "cannot tell"]
 
@@ -51,7 +50,7 @@ class Drift:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON values; what is not a number is None."""
-        values = _plain(asdict(self))
+        values = plain(asdict(self))
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def __str__(self) -> str:
@@ -110,7 +109,7 @@ def drift_between(
         because = "No frequency was measured well twice, so drift during the sweep is not known."
         return Drift("cannot tell", math.nan, math.nan, limit, (), (), apart_s, because)
     size = np.abs(first)
-    change = np.abs(again - first) / size
+    change = relative_change(first, again)
     relative = float(np.median(change))
     u = math.nan
     if u_ohm is not None:  # of one part of the difference; of the median of n, as for normal noise
@@ -167,10 +166,3 @@ def drift_of(points: Iterable[Measured], *, u_relative: float | None = None, lim
 
 def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if values else math.nan
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }

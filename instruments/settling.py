@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from eis.errors import ConfigError
+from eis.fitted import plain
 from eis.quantities import COVERAGE, format_si
 from instruments.plan import format_duration
 
@@ -95,7 +96,7 @@ class Settling:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON values; what is not a number is None."""
-        return _plain(asdict(self))
+        return plain(asdict(self))
 
     def __str__(self) -> str:
         return f"{self.verdict}: {self.because}"
@@ -290,10 +291,3 @@ def _words(verdict: SettlingVerdict, slope: Slope, limit: float, waited_s: float
         f"After {format_duration(waited_s)} at {format_si(slope.voltage_v, 'V')} the voltage drifts by {shown} "
         f"mV/min (k = {COVERAGE:g}); {allowed:.2g} mV/min is allowed: {end}{missing}"
     )
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in values.items()
-    }

@@ -9,7 +9,8 @@ import pytest
 
 from eis.errors import ConfigError, SpectrumError
 from eis.spectrum import Quality, Spectrum
-from instruments.linearity import advised_current_a, compare_amplitudes, interface_error
+from instruments.excitation import advised_current_a, interface_error
+from instruments.linearity import compare_amplitudes
 
 F = np.geomspace(1e6, 0.1, 71)
 
@@ -34,6 +35,15 @@ def compared(amplitude_v, noise=1e-3, seed=0, stray=None, **more):
 @pytest.mark.parametrize(("peak_mv", "percent"), [(2, 0.019), (5, 0.118), (10, 0.474), (20, 1.91), (50, 12.3)])
 def test_the_error_of_an_interface_is_the_published_one(peak_mv, percent):
     assert 100 * interface_error(peak_mv / 1e3) == pytest.approx(percent, rel=5e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("peak_v", [1e-4, 0.01, 0.1, 1.0])
+@pytest.mark.parametrize("temperature_c", [25.0, 60.0])
+def test_the_error_of_an_interface_is_in_the_first_harmonic_of_a_hyperbolic_sine(peak_v, temperature_c):
+    theta = np.arange(1024) * 2 * np.pi / 1024
+    x = peak_v / (2 * 8.31446261815324 * (temperature_c + 273.15) / 96485.33212)
+    harmonic = 2 * np.mean(np.sinh(x * np.cos(theta)) * np.cos(theta))
+    assert interface_error(peak_v, temperature_c=temperature_c) == pytest.approx(harmonic / x - 1, rel=1e-6)
 
 
 def test_the_error_grows_with_the_square_and_vanishes_smoothly():

@@ -2,6 +2,7 @@
 
 import io
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from eis.live import Live
 from eis.spectrum import Quality
 from eis.terminal_plot import ROWS
 from fitting.circuit import parse
+from instruments.drift import drift_of
 
 F = np.geomspace(1e6, 0.1, 71)
 TWO_ARCS = parse("L0-R0-p(R1,CPE1)-p(R2,CPE2)").impedance(
@@ -152,6 +154,16 @@ def test_a_frequency_measured_again_shows_drift(factor):
     assert any("Drift: Z at 1 MHz, measured again, moved by 2.00%" in text for text in live.warnings) == (
         factor == 1.02
     )
+
+
+@pytest.mark.parametrize(("factor", "drifted"), [(1.0049, False), (1.0051, True), (0.9951, False), (0.9949, True)])
+def test_the_warning_of_drift_begins_where_the_verdict_on_drift_does(factor, drifted):
+    again = [*TWO_ARCS, *(TWO_ARCS[:3] * factor)]
+    live = fed(again, f=[*F, *F[:3]])
+    points = [SimpleNamespace(frequency_set_hz=f, z_ohm=z, quality=Quality.OK, time_s=0.0)
+              for f, z in zip([*F, *F[:3]], again, strict=True)]  # fmt: skip
+    assert (drift_of(points).verdict == "drifted") == drifted
+    assert any(text.startswith("Drift:") for text in live.warnings) == drifted
 
 
 def test_data_that_break_kramers_kronig_are_warned_of_and_no_longer_when_they_do_not():

@@ -16,7 +16,7 @@ import numpy as np
 
 from instruments.emulated.cells import EmulatedCell
 from instruments.emulated.clock import Clock, FastClock
-from instruments.emulated.faults import Faults
+from instruments.emulated.faults import Faults, PointFault
 
 
 class Device(Protocol):
@@ -77,6 +77,8 @@ class LineDevice(ABC):
 
     end = "\n"
     """What ends a line it sends."""
+    saturated_as: PointFault = "overload"
+    """The fault that an excitation beyond the cell's largest current counts as."""
 
     def __init__(
         self,
@@ -102,6 +104,8 @@ class LineDevice(ABC):
         self._waiting: deque[tuple[float, str]] = deque()
         self._lines = 0
         self._points = 0
+        self._fault = ""  # what was wrong with the point measured last
+        self._on_since = self.clock.now()
 
     def link_opened(self) -> None:
         """Begin a new connection; what was said while nobody listened is lost."""
@@ -152,13 +156,22 @@ class LineDevice(ABC):
         earliest = self._waiting[-1][0] if self._waiting else -math.inf
         self._waiting.append((max(self.clock.now() + after_s, earliest), line))
 
-    def _measured(self, frequency_hz: float) -> complex:
-        """Return the cell's impedance (ohm) with noise; a point with the fault ``nan`` is not a number."""
-        fault = self._faults.points.get(self._points)
+    @property
+    def _elapsed_s(self) -> float:
+        """How long it has been on (s), which is the age of its cell."""
+        return self.clock.now() - self._on_since
+
+    def _measured(self, frequency_hz: float, amplitude_v: float = 0.0, *, source_ohm: float = 0.0) -> complex:
+        """Return the cell's impedance (ohm) with noise; a point with the fault ``nan`` is not a number.
+
+        Afterwards `_fault` is what was wrong with the point: the fault planned for it, or `saturated_as` if the
+        excitation (V rms, behind `source_ohm`) needs more current than the cell's largest.
+        """
+        found = self.cell.response(frequency_hz, self._elapsed_s, amplitude_v, source_ohm=source_ohm)
+        self._fault = self._fault_of_point or (self.saturated_as if found.is_saturated else "")
         self._points += 1
-        z = complex(self.cell.impedance(frequency_hz)[0])
-        noisy = z + self._noise * abs(z) * complex(*self._rng.standard_normal(2))
-        return complex(math.nan, math.nan) if fault == "nan" else noisy
+        noisy = found.z_ohm + self._noise * abs(found.z_ohm) * complex(*self._rng.standard_normal(2))
+        return complex(math.nan, math.nan) if self._fault == "nan" else noisy
 
     @property
     def _fault_of_point(self) -> str:

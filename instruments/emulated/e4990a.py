@@ -120,8 +120,8 @@ class EmulatedE4990A(ScpiDevice):
         return float(sum(averages * max(SECONDS[aperture], aperture / one) for one in self._grid_hz))
 
     def _point(self, frequency_hz: float) -> complex:
-        fault = self._fault_of_point
-        z = self._measured(frequency_hz)
+        z = self._measured(frequency_hz, self["SOURce#:VOLTage[:LEVel]"])
+        fault = self._fault
         if fault in ("overload", "nan"):
             return complex(NO_VALUE, NO_VALUE)
         if fault:

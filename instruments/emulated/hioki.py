@@ -119,6 +119,8 @@ class EmulatedHioki(ScpiDevice):
             Setting("RANGe", ranges_ohm[-1], _Range(0.0, ranges_ohm[-1], ranges_ohm=self._ranges_ohm)),
             Setting("AUTorange", False, _OnOff()),
             Setting("CALCulate:AVERage", 1, Integer(1, 99)),
+            Setting("SAMPle:DELay:MODE", "TIME", Choice("TIME", "WAVE")),
+            Setting("SAMPle:DELay:WAVE", 0.0, Number(0.0, 9.0, digits=2)),
             Setting("ADJust:SLOPe", False, _OnOff()),
             Setting("LIMiter", True, _OnOff()),
             Setting("ZERO:CROSs", False, _OnOff()),
@@ -233,16 +235,18 @@ class EmulatedHioki(ScpiDevice):
         if self["FUNCtion"] == "V":
             return float(0.1 * self["CALCulate:AVERage"])
         cycles = 1 + CYCLES[self._rates["Z"]] * self["CALCulate:AVERage"]
+        if self["SAMPle:DELay:MODE"] == "WAVE":
+            cycles += self["SAMPle:DELay:WAVE"]
         return float(0.1 + cycles / self["FREQuency"])
 
     def _measurement(self) -> str:
         """Return the values of one measurement in the present function; empty if it gave none."""
         function = self["FUNCtion"]
-        voltage = f"{self._voltage_v:+.5E}"
+        voltage = f"{self._voltage_v + self.cell.ocv_drift_v_per_s * self._elapsed_s:+.5E}"
         if function == "V":
             return voltage
-        fault = self._fault_of_point
-        z = self._measured(self["FREQuency"])
+        z = self._measured(self["FREQuency"])  # its excitation is not stated, and taken to be small
+        fault = self._fault
         if fault == "runtime_error":
             return ""
         range_ohm = self._ranges_ohm[-1] if self["AUTorange"] else self["RANGe"]

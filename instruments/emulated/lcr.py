@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from instruments.emulated.cells import EmulatedCell
@@ -52,63 +52,51 @@ class Model:
     has_control: bool = True
 
 
+E4980A = Model(
+    "Keysight Technologies,E4980A,EMULATED01,A.02.21",
+    "0",
+    (20.0, 2e6),
+    (0.0, 2.0),
+    (0.0, 2.0),
+    steps_v=(0.0, 1.5, 2.0),
+    has_long_format=True,
+)
+TH2826 = Model(
+    "Tonghui,TH2826,VER EMULATED01",
+    None,
+    (20.0, 5e6),
+    (0.005, 2.0),
+    (-5.0, 5.0),
+    apertures=("FAST", "MEDium", "SLOW"),
+    overload=9.99999e37,
+    digits=6,
+    has_control=False,
+)
 MODELS = {
-    "e4980a": Model(
-        "Keysight Technologies,E4980A,EMULATED01,A.02.21",
-        "0",
-        (20.0, 2e6),
-        (0.0, 2.0),
-        (0.0, 2.0),
-        steps_v=(0.0, 1.5, 2.0),
-        has_long_format=True,
+    "e4980a": E4980A,
+    "e4980a-001": replace(
+        E4980A,
+        identification="Agilent Technologies,E4980A,EMULATED01,A.06.15",
+        options="001,002",
+        level_v=(0.0, 20.0),
+        bias_v=(-40.0, 40.0),
+        steps_v=(),
     ),
-    "e4980a-001": Model(
-        "Agilent Technologies,E4980A,EMULATED01,A.06.15",
-        "001,002",
-        (20.0, 2e6),
-        (0.0, 20.0),
-        (-40.0, 40.0),
-        has_long_format=True,
+    "e4980al": replace(
+        E4980A,
+        identification="Keysight Technologies,E4980AL,EMULATED01,A.02.21",
+        options="052",
+        f_hz=(20.0, 500e3),
     ),
-    "e4980al": Model(
-        "Keysight Technologies,E4980AL,EMULATED01,A.02.21",
-        "052",
-        (20.0, 500e3),
-        (0.0, 2.0),
-        (0.0, 2.0),
-        steps_v=(0.0, 1.5, 2.0),
-        has_long_format=True,
+    "4284a": replace(
+        E4980A,
+        identification="HEWLETT-PACKARD,4284A,EMULATED01,REV01.20",
+        f_hz=(20.0, 1e6),
+        level_v=(0.005, 2.0),
+        has_long_format=False,
     ),
-    "4284a": Model(
-        "HEWLETT-PACKARD,4284A,EMULATED01,REV01.20",
-        "0",
-        (20.0, 1e6),
-        (0.005, 2.0),
-        (0.0, 2.0),
-        steps_v=(0.0, 1.5, 2.0),
-    ),
-    "th2826": Model(
-        "Tonghui,TH2826,VER EMULATED01",
-        None,
-        (20.0, 5e6),
-        (0.005, 2.0),
-        (-5.0, 5.0),
-        apertures=("FAST", "MEDium", "SLOW"),
-        overload=9.99999e37,
-        digits=6,
-        has_control=False,
-    ),
-    "bk895": Model(
-        "BK Precision,895,EMULATED01,1.00",
-        None,
-        (20.0, 1e6),
-        (0.005, 2.0),
-        (-5.0, 5.0),
-        apertures=("FAST", "MEDium", "SLOW"),
-        overload=9.99999e37,
-        digits=6,
-        has_control=False,
-    ),
+    "th2826": TH2826,
+    "bk895": replace(TH2826, identification="BK Precision,895,EMULATED01,1.00", f_hz=(20.0, 1e6)),
     "lcx200": Model(
         "Rohde&Schwarz,LCX200,EMULATED01,01.000",
         None,
@@ -138,6 +126,8 @@ class EmulatedLcr(ScpiDevice):
     **others
         As `instruments.emulated.device.LineDevice`.
     """
+
+    saturated_as = "overload_warning"  # the signal source is overloaded, and there still is a value
 
     def __init__(
         self,
@@ -247,13 +237,16 @@ class EmulatedLcr(ScpiDevice):
         self._results = results
         words = [word.upper() for word in self.model.apertures]
         place = next(place for place, word in enumerate(words) if word.startswith(self._aperture[0]))
-        seconds = SECONDS[place] * self._aperture[1] + float(self["TRIGger:DELay"])
-        return float(sum(max(seconds, CYCLES_PER_POINT / frequency) for frequency in frequencies))
+        averages, delay_s = self._aperture[1], float(self["TRIGger:DELay"])
+        each_s = (max(SECONDS[place], CYCLES_PER_POINT / frequency) for frequency in frequencies)
+        return sum(delay_s + averages * seconds for seconds in each_s)
 
     def _point(self, frequency_hz: float) -> tuple[complex, float, int]:
         """Return one point: its impedance (NaN if there is none), frequency, and status."""
-        fault, status = self._fault_of_point, self._statuses.get(self._points, 0)
-        z = self._measured(frequency_hz)
+        status = self._statuses.get(self._points, 0)
+        source_ohm = 0.0 if self["AMPLitude:ALC[:STATe]"] else SOURCE_OHM
+        z = self._measured(frequency_hz, float(self["VOLTage[:LEVel]"]), source_ohm=source_ohm)
+        fault = self._fault
         if fault == "runtime_error":
             raise ScpiError(-310)
         status = status or STATUS_OF_FAULT.get(fault, 0)

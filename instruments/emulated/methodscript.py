@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from instruments.emulated.cells import EmulatedCell
+from instruments.emulated.cells import CURRENT_SOURCE_OHM, EmulatedCell
 from instruments.emulated.clock import Clock, FastClock
 from instruments.emulated.faults import Faults
 from instruments.emulated.script import PREFIXES, Command, Program, ScriptError, read
@@ -111,6 +111,7 @@ class EmulatedPotentiostat:
         self._mode = 0.0
         self._points = 0
         self._lines = 0
+        self._on_since = self.clock.now()
 
     def link_opened(self) -> None:
         """Begin a new connection; what was said while nobody listened is lost."""
@@ -214,8 +215,11 @@ class EmulatedPotentiostat:
         if self._in_loop:
             self._in_loop = False
             yield 0.0, "*"
-        for command in program.finished:
-            yield from self._run(command)
+        try:
+            for command in program.finished:
+                yield from self._run(command)
+        except ScriptError as error:
+            yield 0.0, f"!{error}"
         yield 0.0, ""
 
     def _run(self, command: Command) -> Iterator[tuple[float, str]]:
@@ -245,7 +249,8 @@ class EmulatedPotentiostat:
         self._in_loop = True
         yield 0.0, "M000B"
         for _ in range(max(1, round(seconds / interval_s))):
-            volts = self.cell.ocv_v + 1e-5 * float(self._rng.standard_normal())
+            rest_v = self.cell.voltage_v(self.clock.now() - self._on_since)
+            volts = rest_v + 1e-5 * float(self._rng.standard_normal())
             yield interval_s, f"Pab{number(volts)},10,287"
         self._in_loop = False
         yield 0.0, "*"
@@ -283,7 +288,11 @@ class EmulatedPotentiostat:
         if fault == "runtime_error":
             self._in_loop = False
             raise ScriptError("0032", loop.line)
-        z = complex(self.cell.impedance(frequency)[0])
+        source_ohm = CURRENT_SOURCE_OHM if loop.name == "meas_loop_geis" else 0.0
+        amplitude_v = loop.number(3) * (source_ohm or 1.0)
+        age_s = self.clock.now() - self._on_since
+        found = self.cell.response(frequency, age_s, amplitude_v, source_ohm=source_ohm)
+        fault, z = fault or ("overload" if found.is_saturated else None), found.z_ohm
         noisy = z + self._noise * abs(z) * complex(*self._rng.standard_normal(2))
         real, imaginary = (math.nan, math.nan) if fault == "nan" else (noisy.real, noisy.imag)
         status = f",1{STATUS_BITS.get(fault or '', 0):X},288"

@@ -242,11 +242,12 @@ class EmulatedInterface(TwoLetterDevice):
 
     def _reading(self) -> str:
         """Return potential and current; in full standby the voltmeter sees nothing."""
-        potential_v = self.cell.ocv_v if self.value("BY") else 0.0
+        rest_v = self.cell.voltage_v(self._elapsed_s)
+        potential_v = rest_v if self.value("BY") else 0.0
         current_a = 0.0
         if self.cell_is_on:
-            potential_v = self.value("PV") + (self.cell.ocv_v if self.value("ON") else 0.0)
-            current_a = (potential_v - self.cell.ocv_v) / complex(self.cell.impedance(1e-3)[0]).real
+            potential_v = self.value("PV") + (rest_v if self.value("ON") else 0.0)
+            current_a = (potential_v - rest_v) / complex(self.cell.impedance(1e-3)[0]).real
         return f"{decimal(potential_v, 5)},{decimal(current_a, 5)},00,00"
 
 
@@ -312,11 +313,11 @@ class EmulatedAnalyser(TwoLetterDevice):
 
     def _measure(self) -> None:
         """Take the time that settling and whole cycles of integration take, then say the result."""
-        fault = self._fault_of_point
         frequency_hz = self.value("FR")
         integration_s = math.ceil(self.value("IS") * frequency_hz) / frequency_hz
         after_s = OVERHEAD_S + self.value("MS") + 1 / frequency_hz + integration_s
-        z = self._measured(frequency_hz)
+        gain = self._interface.gain if self._interface else 1.0
+        z, fault = self._measured(frequency_hz, self.value("VA") * gain), self._fault
         if fault == "runtime_error":
             return  # as if the generator had tripped: nothing is ever said
         error = POINT_ERRORS.get(fault, "0")
