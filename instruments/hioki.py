@@ -5,14 +5,17 @@ message format, sequential execution, ``:READ?`` and ``:FETCh?``), from manuals 
 ``*IDN?``), and from a public script that measures with the instrument (``*TRG;*WAI;:FETCh?``). What they do not
 settle is an option of `Hioki` with a stated default. The excitation is a current that the range fixes and nobody
 can choose. There is no cell switch: the cell carries current while the meter measures, not while it is at rest.
+
+A settling time that a sweep states is given to the meter as its sample delay, in periods (``SAMPle:DELay:WAVE``):
+at rest it excites nothing, and to wait before a measurement would settle nothing. It integrates as its own `rate`
+and `average` say; how many cycles that is, is not settled, and those that a sweep states are not used.
 """
 
 from __future__ import annotations
 
 import math
-import re
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -21,14 +24,15 @@ from eis.spectrum import Quality, Spectrum
 from instruments.link import Link
 from instruments.pointwise import ANSWER_S, PointByPoint, Reading
 from instruments.potentiostat import Capabilities, Identity, Point, Sweep, predicted_point_s
+from instruments.readback import SWITCH, agree, number
 
 F_MIN_HZ, F_MAX_HZ = 0.1, 1050.0
 FREQUENCY_STEPS_HZ = ((100.0, 10.0), (10.0, 1.0), (1.0, 0.1), (0.0, 0.01))
 """From which frequency on (Hz), and in which steps (Hz), the meter takes frequencies."""
 FIXED = "excitation is the fixed current of the range, amplitude_v is not used"
-NUMBER = re.compile(r"[+-]?\d+(\.\d*)?(E[+-]?\d+)?", re.IGNORECASE)
-SWITCH = {"ON": True, "1": True, "OFF": False, "0": False}
 COMMAND_ERROR = 0x20
+READ_BACK = 1e-4
+"""By which fraction what is read back may differ from what was written."""
 RATES = ("FAST", "MED", "SLOW")
 TRIGGERS = ("trg", "read")
 
@@ -58,6 +62,9 @@ class Hioki(PointByPoint):
     frequency_steps_hz : sequence of pairs of float
         From which frequency on (Hz) the meter takes frequencies in which steps (Hz), falling; frequencies are
         rounded to them. Not settled by the sources; an empty one rounds nothing.
+    most_delay_periods : float, optional
+        The longest sample delay the meter takes (periods), not settled by the sources; None leaves the delay as it
+        is on the meter, whatever a sweep says.
     invalid_above, contact_above : float
         What the meter answers for a value it could not measure: over-range above the first, a measurement fault
         (usually a contact that fails) above the second. The second is that of the BT356x family.
@@ -88,6 +95,7 @@ class Hioki(PointByPoint):
         zero_cross_stop: bool = True,
         trigger: Literal["trg", "read"] = "trg",
         frequency_steps_hz: Sequence[tuple[float, float]] = FREQUENCY_STEPS_HZ,
+        most_delay_periods: float | None = 9.0,
         invalid_above: float = 1e8,
         contact_above: float = 5e9,
         patience_s: float = 10.0,
@@ -104,6 +112,8 @@ class Hioki(PointByPoint):
         self._average = average
         self._triggered = trigger == "trg"
         self._steps_hz = tuple(frequency_steps_hz)
+        self._most_delay_periods = most_delay_periods
+        self._delay_periods: float | None = None  # as written; None while it is the meter's own
         self._invalid_above = invalid_above
         self._contact_above = contact_above
         switches = (
@@ -125,6 +135,25 @@ class Hioki(PointByPoint):
         self._longest_s = average * (3 * predicted_point_s(F_MIN_HZ) + patience_s)
         self._ending_s = self._longest_s  # how long what may be running can take to end
         super().__init__(link, patience_s=patience_s)
+
+    def sweep(self, sweep: Sweep) -> Generator[Point, None, None]:
+        """Measure, and yield each point as it arrives; see `Potentiostat.sweep`.
+
+        Raises
+        ------
+        RejectedError
+            Also if a settling time is longer than the meter's longest sample delay; nothing was sent.
+        """
+        points = super().sweep(sweep)
+        most = math.inf if self._most_delay_periods is None else self._most_delay_periods
+        for frequency_hz in sweep.frequencies_hz.tolist():
+            if (periods := _periods(frequency_hz, sweep)) > most:
+                raise self._fault(
+                    f"At {frequency_hz:g} Hz, {periods:g} periods to settle are more than {most:g}",
+                    "Nothing was sent; choose a plan that asks for less, or most_delay_periods.",
+                    RejectedError,
+                )
+        return points
 
     def sweep_spectrum(self, sweep: Sweep) -> Spectrum:
         """Measure the whole sweep and return it as a spectrum that says what fixed its excitation."""
@@ -199,6 +228,18 @@ class Hioki(PointByPoint):
     def _prepare(self, sweep: Sweep) -> None:
         self._set_up("RV")
         self._set(":FREQuency", self._rounded(sweep.start_hz))
+        self._delay_periods = None
+        frequencies_hz = sweep.frequencies_hz.tolist()
+        if self._most_delay_periods is not None and any(map(sweep.settle_s, frequencies_hz)):
+            self._set(":SAMPle:DELay:MODE", "WAVE")
+            self._delay(frequencies_hz[0], sweep)
+
+    def _delay(self, frequency_hz: float, sweep: Sweep) -> None:
+        """Have the meter wait for the settling time of a frequency between exciting the cell and measuring."""
+        periods = _periods(frequency_hz, sweep)
+        if periods != self._delay_periods:
+            self._set(":SAMPle:DELay:WAVE", f"{periods:g}")
+            self._delay_periods = periods
 
     def _set_up(self, function: str) -> None:
         """Bring the meter to rest, then write and read back what it is to measure and how."""
@@ -222,13 +263,16 @@ class Hioki(PointByPoint):
         return "*TRG;*WAI;:FETCh?" if self._triggered else ":READ?"
 
     def _measure(self, frequency_hz: float, sweep: Sweep, timeout_s: float) -> Reading:
+        if self._delay_periods is not None:
+            self._delay(frequency_hz, sweep)
+            timeout_s += 3 * self._delay_periods / frequency_hz
         asked = self._rounded(frequency_hz)
         command = f":FREQuency {asked};{self._measuring};:FREQuency?"
         self._ending_s = self._average * timeout_s
         result, taken = self._answers(command, 2, self._ending_s)
         raw = f"{result};{taken}"
         (taken_hz,) = self._numbers(taken, 1)
-        if not math.isclose(taken_hz, float(asked), rel_tol=1e-4):
+        if not math.isclose(taken_hz, float(asked), rel_tol=READ_BACK):
             raise self._unreadable(raw, f"the answer for {asked} Hz")
         resistance, reactance, voltage = self._numbers(result, 3)
         quality, status = self._judged(resistance, reactance, voltage)
@@ -296,7 +340,7 @@ class Hioki(PointByPoint):
                     RejectedError,
                 ) from None
             raise
-        if not _agrees(wanted, _word(answer)):
+        if not agree(_word(answer).rpartition(",")[2], wanted, rel_tol=READ_BACK, abs_tol=0.0):
             raise self._fault(
                 f"The meter answers {answer!r} to {header}? after {value} was written",
                 "Choose a value it can take; nothing was measured.",
@@ -315,10 +359,10 @@ class Hioki(PointByPoint):
 
     def _numbers(self, text: str, count: int) -> list[float]:
         """Return exactly `count` numbers; the meter fills up with blanks, also after a sign."""
-        fields = [field.replace(" ", "") for field in text.split(",")]
-        if len(fields) != count or not all(NUMBER.fullmatch(field) for field in fields):
+        values = [number(field.replace(" ", "")) for field in text.split(",")]
+        if len(values) != count or any(map(math.isnan, values)):
             raise self._unreadable(text)
-        return [float(field) for field in fields]
+        return values
 
     def _unreadable(self, text: str, expected: str = "an answer in numbers") -> InstrumentError:
         mend = "Characters were lost or damaged: check cable and baud rate, and measure again."
@@ -331,16 +375,11 @@ def _require(option: str, value: Any, choices: tuple[Any, ...]) -> None:
         raise ConfigError(f"{option} is {value!r}", where="hioki", mend=f"Choose one of {known}.")
 
 
+def _periods(frequency_hz: float, sweep: Sweep) -> float:
+    """Return a settling time in periods, rounded up to the tenth for the meter to take it as it is."""
+    return math.ceil(10 * sweep.settle_s(frequency_hz) * frequency_hz - 1e-6) / 10
+
+
 def _word(answer: str) -> str:
     """Return an answer without the header that some meters put before it."""
     return answer.strip().upper().rpartition(" ")[2]
-
-
-def _agrees(wanted: str, answer: str) -> bool:
-    """Whether an answer says what was written, be it a number, a switch, or a word in long form."""
-    answer = answer.rpartition(",")[2]
-    if wanted in SWITCH and answer in SWITCH:
-        return SWITCH[wanted] == SWITCH[answer]
-    if NUMBER.fullmatch(wanted) and NUMBER.fullmatch(answer):
-        return math.isclose(float(wanted), float(answer), rel_tol=1e-4)
-    return bool(answer) and answer.startswith(wanted)

@@ -4,6 +4,10 @@ Not yet seen on real hardware. The commands are those of published programs for 
 with it every day), and of pages of its Help: the corrected data array holds complex numbers, the status registers
 say nothing about an overload. What they do not settle is an option of `E4990A` with a stated default.
 
+It measures for as long as its own `aperture` and `averages` say: how many seconds an aperture stands for is not
+settled, and within a block there is nothing to wait with, so cycles and settling times that a sweep states are not
+used.
+
 The analyser hands over a trace only when it is complete. So that a crash does not lose all points, and that a cell
 which drifts is seen to, a sweep is made in blocks that are read one after the other. The output is always
 connected: a cell with a voltage of its own is discharged through it, so a sweep is refused until the option
@@ -14,18 +18,14 @@ from __future__ import annotations
 
 import math
 import re
-import time
-from collections.abc import Generator
-from typing import Literal, get_args
 
-from eis.errors import ConfigError, InstrumentError, LinkError, RejectedError
 from eis.spectrum import Quality
-from instruments.lcr_dialects import agree, value_of
+from instruments.bridge import Bridge, CellCoupling
 from instruments.link import Link
-from instruments.pointwise import ANSWER_S, PointByPoint, Reading
-from instruments.potentiostat import Capabilities, Identity, Point, Sweep, predicted_point_s
+from instruments.pointwise import Reading
+from instruments.potentiostat import Capabilities, Identity, Sweep, predicted_point_s
+from instruments.readback import value_of
 
-CellCoupling = Literal["blocking", "symmetric", "dc-blocked"]
 F_MIN_HZ = 20.0
 F_MAX_HZ = {"010": 10e6, "020": 20e6, "030": 30e6, "050": 50e6, "120": 120e6}
 """Highest frequency (Hz) by the frequency option, as ``*OPT?`` is expected to name it."""
@@ -34,11 +34,10 @@ DECADE = 10.0 * (1 + 1e-9)
 LONGEST_BLOCK = 1601
 RESOLUTION_PLACES = 3
 FREQUENCY_TOLERANCE = 1e-4
-NUMBER = re.compile(r"[+-]?\d+(\.\d*)?(E[+-]?\d+)?", re.IGNORECASE)
 QUEUE = re.compile(r'[+-]?\d+,".*"')
 
 
-class E4990A(PointByPoint):
+class E4990A(Bridge):
     """An E4990A; the driver writes settings, reads them back, and never presets the instrument.
 
     Parameters
@@ -92,40 +91,18 @@ class E4990A(PointByPoint):
         invalid_above: float = 1e30,
         patience_s: float = 10.0,
     ) -> None:
-        couplings = " or ".join(get_args(CellCoupling))
-        _require(cell is None or cell in get_args(CellCoupling), f"cell is {cell!r}", couplings)
-        _require(aperture in range(1, 6), f"aperture is {aperture!r}", "a whole number from 1 to 5")
-        _require(averages in range(1, 1000), f"averages is {averages!r}", "a whole number from 1 to 999")
-        _require(block_s > 0, f"block_s is {block_s!r}", "a time above 0 s")
-        self._cell = cell
+        self._require(aperture in range(1, 6), f"aperture is {aperture!r}", ["a whole number from 1 to 5"])
+        self._require(averages in range(1, 1000), f"averages is {averages!r}", ["a whole number from 1 to 999"])
+        self._require(block_s > 0, f"block_s is {block_s!r}", ["a time above 0 s"])
         self._aperture = aperture
         self._averages = averages
         self._block_s = block_s
         self._f_max_hz = f_max_hz
         self._v_dc = v_dc
-        self._source_resistance_ohm = source_resistance_ohm
         self._invalid_above = invalid_above
         self._options = ""
         self._block: dict[float, Reading] = {}  # measured, by the frequency that was asked for
-        super().__init__(link, patience_s=patience_s)
-
-    def sweep(self, sweep: Sweep) -> Generator[Point, None, None]:
-        """Measure, and yield the points of each block as it arrives; see `Potentiostat.sweep`.
-
-        Raises
-        ------
-        RejectedError
-            Also if the option ``cell`` does not say why no direct current can flow; nothing was sent.
-        """
-        if self._cell is None:
-            raise self._fault(
-                "The output is always connected: a cell with a voltage of its own is discharged through it",
-                'Nothing was sent. If no direct current can flow, say why: connect with cell="blocking" (its '
-                'electrodes block ions), cell="symmetric" (two equal electrodes, no voltage), or '
-                'cell="dc-blocked" (a capacitor in series).',
-                RejectedError,
-            )
-        return super().sweep(sweep)
+        super().__init__(link, cell=cell, source_resistance_ohm=source_resistance_ohm, patience_s=patience_s)
 
     def _identified(self) -> Identity:
         identification = self._ask("*IDN?").strip()
@@ -240,7 +217,9 @@ class E4990A(PointByPoint):
     def _reading(self, raw: str) -> Reading:
         """Return one point; what the analyser complains of may have befallen any point of the block."""
         frequency, values, complaint = raw.split(";", 2)
-        frequency_hz, resistance, reactance = (self._number(text) for text in (frequency, *values.split(",")))
+        frequency_hz, resistance, reactance = (
+            self._number(text, text) for text in (frequency, *values.split(","))
+        )
         quality, status = Quality.OK, ""
         if value_of(complaint.partition(",")[0]) != 0:
             quality, status = Quality.UNKNOWN_CODE, complaint
@@ -251,51 +230,13 @@ class E4990A(PointByPoint):
         return Reading(frequency_hz, complex(math.nan, math.nan), quality, status, raw)
 
     def _switch_off(self) -> None:
-        """End a sweep, take the bias off, set the lowest level; what answers something earlier is passed over."""
+        """End a sweep, take the bias off, and set the lowest level."""
         level_v = V_AC_RMS[0]
         self.link.write(":ABOR" + self._end)
-        self.link.discard()
-        self.link.write(f":SOUR1:BIAS:STAT OFF;:SOUR1:VOLT {level_v:g};:SOUR1:BIAS:STAT?;:SOUR1:VOLT?{self._end}")
-        deadline = time.monotonic() + ANSWER_S
-        while True:
-            answer = self._line(max(0.0, deadline - time.monotonic()))
-            states = [value_of(part) for part in answer.split(";")]
-            if len(states) == 2 and not any(map(math.isnan, states)):
-                break
-        if states[0]:
-            raise self._fault(f"The bias stays on (it answered {answer!r})", "Disconnect the cell.")
-        if not math.isclose(states[1], level_v, rel_tol=1e-3):
-            raise self._fault(
-                f"The level stays at {states[1]:g} V (it answered {answer!r})", "Disconnect the cell."
-            )
+        self._take_off(f":SOUR1:BIAS:STAT OFF;:SOUR1:VOLT {level_v:g};:SOUR1:BIAS:STAT?;:SOUR1:VOLT?", level_v)
 
     def _stop(self) -> None:
         self.link.write(":ABOR" + self._end)
-
-    def _set(self, header: str, value: str) -> None:
-        """Write a setting and read it back."""
-        try:
-            taken = self._ask(f"{header} {value};{header}?")
-            if not agree(taken, value):
-                taken = self._ask(f"{header}?")  # it may have been the line that was damaged
-        except LinkError as error:
-            if complaint := self._complaint():
-                raise self._rejected(header, value, complaint) from error
-            raise
-        if not agree(taken, value):
-            raise self._rejected(header, value, self._complaint() or f"it answers {taken[:40]!r}")
-
-    def _rejected(self, header: str, value: str, why: str) -> InstrumentError:
-        what = f"The analyser did not take {header} {value}: {why}"
-        return self._fault(what, "Check the value against its manual and its options.", RejectedError)
-
-    def _complaint(self) -> str:
-        """Return the oldest error the analyser has to tell; empty if there is none, or it does not say."""
-        try:
-            answer = self._ask(":SYST:ERR?")
-        except LinkError:
-            return ""
-        return "" if value_of(answer.partition(",")[0]) == 0 else answer[:80]
 
     def _predicted_s(self, frequency_hz: float) -> float:
         """Return how long a point may take (s); published are only the apertures' numbers, so this is generous."""
@@ -308,17 +249,3 @@ class E4990A(PointByPoint):
             for one, other in zip(told, wanted, strict=True)
         ):
             raise self._unreadable(answer, " and ".join(wanted))
-
-    def _number(self, text: str) -> float:
-        if not NUMBER.fullmatch(text.strip()):
-            raise self._unreadable(text, "a number")
-        return float(text)
-
-    def _unreadable(self, text: str, expected: str) -> InstrumentError:
-        mend = "Characters were lost or damaged: check the cable, and measure again."
-        return self._fault(f"Expected {expected}, received {text[:80]!r}", mend, LinkError)
-
-
-def _require(holds: bool, what: str, choices: str) -> None:
-    if not holds:
-        raise ConfigError(what, where="keysight", mend=f"Choose {choices}.")

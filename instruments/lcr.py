@@ -9,6 +9,10 @@ own is discharged through it: with about 37 mA at 3.7 V. A sweep is therefore re
 says that no direct current can flow. Of the level that is set, a cell of impedance Z gets the part |Z / (100 + Z)|
 only; ``docs/low_impedance.md`` says what that means and how to wire and correct.
 
+A sweep that says how many cycles to measure, and how long to settle before, gets them: cycles as averages of whole
+measurements (``APER``), each counted as what it integrates at least; settling as trigger delay (``TRIG:DEL``), or,
+where that is not known to exist, by waiting here once the frequency is set.
+
 Their list sweep hands over all points at the end, so that a crash loses all of them and nothing can be seen of a
 cell that drifts; the driver leads them from point to point instead.
 """
@@ -16,22 +20,27 @@ cell that drifts; the driver leads them from point to point instead.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from eis.errors import ConfigError, InstrumentError, LinkError, RejectedError
+from eis.errors import LinkError, RejectedError
 from eis.spectrum import Quality
-from instruments.lcr_dialects import DIALECTS, Dialect, agree, recognised, value_of
+from instruments.bridge import Bridge, CellCoupling
+from instruments.lcr_dialects import DIALECTS, Dialect, recognised
 from instruments.link import Link
-from instruments.pointwise import ANSWER_S, PointByPoint, Reading
+from instruments.pointwise import Reading
 from instruments.potentiostat import Capabilities, Identity, Point, Sweep
 
-CellCoupling = Literal["blocking", "symmetric", "dc-blocked"]
 Aperture = Literal["short", "medium", "long"]
 SOURCE_OHM = 100.0
 CYCLES_PER_AVERAGE = 4.0
+"""How many cycles a measurement may take at low frequencies; only used to wait long enough."""
+MOST_AVERAGES = 255
+LONGEST_S = 60.0
+TINY = 1e-9  # by how much a number that should be whole may be above it
+DELAY_STEP_S = 1e-3
+"""Trigger delays of a plan are rounded up to it (s), for every instrument to take them as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class Levels:
     current_a: float | None
 
 
-class LcrBridge(PointByPoint):
+class LcrBridge(Bridge):
     """An LCR bridge; the driver writes settings, reads them back, and never resets the instrument.
 
     Resetting (``*RST``) would put 1 V on the cell. After a sweep the bias is off and the level the lowest there
@@ -61,13 +70,16 @@ class LcrBridge(PointByPoint):
     aperture : {"short", "medium", "long"}
         How long to measure.
     averages : int
-        How many measurements to average, 1 to 255.
+        How many measurements to average at least, 1 to 255; more where a sweep says how many cycles to measure.
+    integrates_s : float, optional
+        How long one measurement integrates at least (s), at high frequencies; below 1 / `integrates_s` it is
+        counted as one cycle. Not settled by the sources; by default 5, 50 or 200 ms, by aperture.
     range_ohm : float, optional
         The impedance range (ohm); by default the instrument chooses.
     level_control : bool
         Whether to have the instrument hold the level at the cell instead of that of its source.
     settle_s : float
-        How long to wait between setting a frequency and measuring (s).
+        How long to wait between setting a frequency and measuring (s), up to 60; longer where a sweep says so.
     monitor : bool, optional
         Whether to ask for the level at the cell with every point; by default if the instrument has monitors.
     measure : str, optional
@@ -105,6 +117,7 @@ class LcrBridge(PointByPoint):
         dialect: str | None = None,
         aperture: Aperture = "medium",
         averages: int = 1,
+        integrates_s: float | None = None,
         range_ohm: float | None = None,
         level_control: bool = False,
         settle_s: float = 0.0,
@@ -118,20 +131,21 @@ class LcrBridge(PointByPoint):
         source_resistance_ohm: float = SOURCE_OHM,
         patience_s: float = 10.0,
     ) -> None:
-        _require(cell is None or cell in get_args(CellCoupling), f"cell is {cell!r}", get_args(CellCoupling))
-        _require(dialect is None or dialect in DIALECTS, f"dialect is {dialect!r}", tuple(DIALECTS))
-        _require(aperture in get_args(Aperture), f"aperture is {aperture!r}", get_args(Aperture))
-        _require(1 <= averages <= 255, f"averages is {averages!r}", ("a number from 1 to 255",))
-        _require(0 <= settle_s <= 60, f"settle_s is {settle_s!r}", ("a time from 0 to 60 s",))
-        self._cell = cell
+        self._require(dialect is None or dialect in DIALECTS, f"dialect is {dialect!r}", tuple(DIALECTS))
+        self._require(aperture in get_args(Aperture), f"aperture is {aperture!r}", get_args(Aperture))
+        self._require(1 <= averages <= MOST_AVERAGES, f"averages is {averages!r}", ("a number from 1 to 255",))
+        self._require(0 <= settle_s <= LONGEST_S, f"settle_s is {settle_s!r}", ("a time from 0 to 60 s",))
+        is_time = integrates_s is None or 0 < integrates_s < math.inf
+        self._require(is_time, f"integrates_s is {integrates_s!r}", ("a time above 0 s",))
         self._asked_dialect = dialect
         self._aperture: Aperture = aperture
         self._averages = averages
         self._range_ohm = range_ohm
         self._level_control = level_control
         self._settle_s = settle_s
+        self._written: dict[str, str] = {}  # settings by header, as they were written and read back
+        self._busy_s = 0.0
         self._monitor = monitor
-        self._source_resistance_ohm = source_resistance_ohm
         given: dict[str, Any] = {
             "measure": measure,
             "before_result": None if measure is None else 0,
@@ -144,14 +158,14 @@ class LcrBridge(PointByPoint):
         }
         self._given = {name: value for name, value in given.items() if value is not None}
         self._dialect: Dialect | None = None
-        super().__init__(link, patience_s=patience_s)
-        _require(
+        super().__init__(link, cell=cell, source_resistance_ohm=source_resistance_ohm, patience_s=patience_s)
+        self._require(
             self.dialect.has_level_control or not level_control,
             "level_control is True",
             ("False: this instrument is not known to have it",),
         )
+        self._integrates_s = integrates_s or self.dialect.integrates_s[aperture]
         self._busy_s = averages * self.dialect.apertures[aperture][1] + settle_s
-        self._patience_s = patience_s + 3 * self._busy_s
 
     @property
     def dialect(self) -> Dialect:
@@ -166,24 +180,18 @@ class LcrBridge(PointByPoint):
         Raises
         ------
         RejectedError
-            Also if the option ``cell`` does not say why no direct current can flow; nothing was sent.
+            Also if the option ``cell`` does not say why no direct current can flow, or if the sweep asks for more
+            cycles or settling than the instrument has; nothing was sent.
         """
-        if self._cell is None:
-            ohm = self._source_resistance_ohm
-            raise self._fault(
-                f"A direct path of {ohm:g} ohm connects the cell's electrodes: one with a voltage V of its own is "
-                f"discharged with about V / {ohm:g} ohm, {3.7e3 / ohm:.0f} mA at 3.7 V",
-                'Nothing was sent. If no direct current can flow, say why: connect with cell="blocking" (its '
-                'electrodes block ions), cell="symmetric" (two equal electrodes, no voltage), or '
-                'cell="dc-blocked" (a capacitor in series).',
-                RejectedError,
-            )
+        points = super().sweep(sweep)
         steps = self.dialect.bias_steps_v
         if steps and sweep.dc_v not in steps and self.dialect.v_dc[0] <= sweep.dc_v <= self.dialect.v_dc[1]:
             words = ", ".join(f"{step:g}" for step in steps)
             what = f"dc_v is {sweep.dc_v:g}; without its bias option this instrument has {words} V"
             raise self._fault(what, "Nothing was sent; choose one of these.", RejectedError)
-        return super().sweep(sweep)
+        for frequency_hz in sweep.frequencies_hz.tolist():
+            self._pace(frequency_hz, sweep)
+        return points
 
     def corrections(self) -> dict[str, str]:
         """Return which corrections are in force, in the instrument's words: cable length, open, short, load."""
@@ -191,7 +199,7 @@ class LcrBridge(PointByPoint):
         return {name: self._ask(f":CORR:{header}?", self._answer_s).strip() for name, header in asked.items()}
 
     def _identified(self) -> Identity:
-        identification = self._ask("*IDN?", ANSWER_S).strip()
+        identification = self._ask("*IDN?").strip()
         row = DIALECTS[self._asked_dialect] if self._asked_dialect else recognised(identification)
         parts = [part.strip() for part in identification.split(",")]
         if row is None or len(parts) < 2:
@@ -201,7 +209,7 @@ class LcrBridge(PointByPoint):
                 f"Known are {known}. If its manual shows FUNC:IMP RX, BIAS:STAT and *TRG with an answer of two "
                 'values and a status, connect with dialect="generic" and its limits (f_hz, v_ac_rms).',
             )
-        options = self._ask("*OPT?", ANSWER_S).strip() if row.has_options else ""
+        options = self._ask("*OPT?").strip() if row.has_options else ""
         fitted = tuple(option.strip(' "') for option in options.split(","))
         self._dialect = replace(row.having(fitted), **self._given)
         serial, firmware = (parts[2], ",".join(parts[3:])) if len(parts) > 3 else ("", ",".join(parts[2:]))
@@ -232,8 +240,10 @@ class LcrBridge(PointByPoint):
     def _prepare(self, sweep: Sweep) -> None:
         self._switch_off()
         self.link.write("*CLS" + self._end)
+        self._written.clear()
         for header, value in self._settings(sweep):
             self._set(header, value)
+            self._written[header] = value
 
     def _settings(self, sweep: Sweep) -> Generator[tuple[str, str], None, None]:
         """Give every setting a sweep needs but those that energise the cell."""
@@ -243,7 +253,7 @@ class LcrBridge(PointByPoint):
             yield ":FUNC:IMP:RANG:AUTO", "ON"
         else:
             yield ":FUNC:IMP:RANG", f"{self._range_ohm:g}"
-        yield ":APER", f"{row.apertures[self._aperture][0]},{self._averages}"
+        yield ":APER", f"{self._word},{self._averages}"
         if row.has_level_control:
             yield ":AMPL:ALC", "ON" if self._level_control else "OFF"
         if self._settle_s:
@@ -259,17 +269,50 @@ class LcrBridge(PointByPoint):
         if sweep.dc_v:
             self._set(":BIAS:STAT", "ON")
 
+    def _pace(self, frequency_hz: float, sweep: Sweep) -> tuple[int, float]:
+        """Return how many measurements to average, and how long to settle before (s)."""
+        cycles = sweep.integration_cycles(frequency_hz) or 0.0
+        averages = math.ceil(cycles / max(frequency_hz * self._integrates_s, 1.0) - TINY)
+        settle_s = math.ceil(sweep.settle_s(frequency_hz) / DELAY_STEP_S - TINY) * DELAY_STEP_S
+        longest_s = self._longest_delay_s or math.inf
+        if averages > MOST_AVERAGES or settle_s > longest_s:
+            raise self._fault(
+                f"At {frequency_hz:g} Hz the sweep asks for {cycles:g} cycles, which are {averages} averages "
+                f"(at most {MOST_AVERAGES}), and for {settle_s:g} s to settle (at most {longest_s:g} s)",
+                "Nothing was sent; choose a longer aperture, or a plan that asks for less.",
+                RejectedError,
+            )
+        return max(self._averages, averages), max(self._settle_s, settle_s)
+
+    def _keep_pace(self, frequency_hz: float, sweep: Sweep) -> None:
+        """See to it that the next measurement takes the cycles and the settling of its frequency."""
+        averages, settle_s = self._pace(frequency_hz, sweep)
+        takes_s = self.dialect.apertures[self._aperture][1] + CYCLES_PER_AVERAGE / frequency_hz
+        self._busy_s = averages * takes_s + settle_s
+        wanted = {":APER": f"{self._word},{averages}"}
+        if self._longest_delay_s:
+            wanted[":TRIG:DEL"] = f"{settle_s:g}"
+        for header, value in wanted.items():
+            if self._written.get(header) != value:
+                self._set(header, value)
+                self._written[header] = value
+        if settle_s and not self._longest_delay_s:
+            self._ask(f":FREQ {frequency_hz:.6g};:FREQ?", self._answer_s)
+            self._stopping.wait(settle_s)
+            self._raise_if_stopping()
+            self._raise_if_off()
+
     def _measure(self, frequency_hz: float, sweep: Sweep, timeout_s: float) -> Reading:
+        self._keep_pace(frequency_hz, sweep)
         row = self.dialect
         message = f":FREQ {frequency_hz:.6g};:FREQ?;{row.measure}"
         if self._monitors:
             message += ";:FETC:SMON:VAC?;:FETC:SMON:IAC?"
-        timeout_s += 3 * self._averages * CYCLES_PER_AVERAGE / frequency_hz
-        raw = self._ask(message, timeout_s)
+        raw = self._ask(message, timeout_s + 3 * self._busy_s)
         answers = raw.split(";")
         expected = 2 + row.before_result + 2 * self._monitors
         if len(answers) != expected:
-            raise self._unreadable(raw, f"{expected} answers", self._error_in_queue())
+            raise self._unreadable(raw, f"{expected} answers", self._complaint())
         taken_hz = self._number(answers[0], raw)
         if not abs(taken_hz / frequency_hz - 1) <= row.frequency_tolerance:
             what = f"Asked for the point at {frequency_hz:g} Hz, received one at {taken_hz:g} Hz ({raw[:80]!r})"
@@ -298,78 +341,37 @@ class LcrBridge(PointByPoint):
         return Reading(frequency_hz, complex(resistance, reactance), quality, status, raw)
 
     def _switch_off(self) -> None:
-        """Take the bias off and set the lowest level; lines that answer something earlier are passed over."""
+        """Take the bias off and set the lowest level."""
         row = self.dialect
         if row.has_abort:
             self.link.write(":ABOR" + self._end)
-        commands = f":BIAS:STAT OFF;:VOLT {row.idle_level_v:g};:BIAS:STAT?;:VOLT?"
-        self.link.discard()
-        self.link.write((commands if row.has_bias else f":VOLT {row.idle_level_v:g};:VOLT?") + self._end)
-        deadline = time.monotonic() + self._answer_s
-        while True:
-            answer = self._line(max(0.0, deadline - time.monotonic()))
-            states = [value_of(part) for part in answer.split(";")]
-            if len(states) == 1 + row.has_bias and not any(map(math.isnan, states)):
-                break
-        if states[0] and row.has_bias:
-            raise self._fault(f"The bias stays on (it answered {answer!r})", "Disconnect the cell.")
-        if not agree(f"{states[-1]}", f"{row.idle_level_v}"):
-            raise self._fault(
-                f"The level stays at {states[-1]:g} V (it answered {answer!r})", "Disconnect the cell."
-            )
+        level = f":VOLT {row.idle_level_v:g}"
+        commands = f":BIAS:STAT OFF;{level};:BIAS:STAT?;:VOLT?" if row.has_bias else f"{level};:VOLT?"
+        self._take_off(commands, row.idle_level_v, has_bias=row.has_bias)
 
     def _stop(self) -> None:
         if self.dialect.has_abort:
             self.link.write(":ABOR" + self._end)
         self.link.write("*IDN?" + self._end)  # so that whoever waits for the point gets a line
 
-    def _set(self, header: str, value: str) -> None:
-        """Write a setting and read it back."""
-        try:
-            taken = self._ask(f"{header} {value};{header}?", self._answer_s)
-        except LinkError as error:
-            if complaint := self._error_in_queue():
-                raise self._rejected(header, value, complaint) from error
-            raise
-        if not agree(taken, value):
-            taken = self._ask(f"{header}?", self._answer_s)  # it may have been the line that was damaged
-        if not agree(taken, value):
-            raise self._rejected(header, value, self._error_in_queue() or f"it answers {taken[:40]!r}")
-
-    def _rejected(self, header: str, value: str, why: str) -> InstrumentError:
-        what = f"The instrument did not take {header} {value}: {why}"
-        return self._fault(what, "Check the value against its manual, and the dialect and limits.", RejectedError)
-
-    def _error_in_queue(self) -> str:
-        """Return the oldest error the instrument has to tell; empty if there is none, or it does not say."""
-        try:
-            answer = self._ask(":SYST:ERR?", self._answer_s)
-        except LinkError:
-            return ""
-        return "" if value_of(answer.partition(",")[0]) == 0 else answer[:80]
-
     @property
     def _answer_s(self) -> float:
         """How long an answer may take when a measurement may still be running (s)."""
-        return ANSWER_S + self._busy_s
+        return super()._answer_s + self._busy_s
+
+    @property
+    def _word(self) -> str:
+        """The instrument's word for the aperture."""
+        return self.dialect.apertures[self._aperture][0]
+
+    @property
+    def _longest_delay_s(self) -> float:
+        """The longest trigger delay (s); 0 if it has none, or is not known to and nobody asked for one."""
+        return max(self.dialect.longest_delay_s, LONGEST_S if self._settle_s else 0.0)
 
     @property
     def _monitors(self) -> bool:
         return self.dialect.has_monitors if self._monitor is None else self._monitor
-
-    def _number(self, text: str, raw: str) -> float:
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise self._unreadable(raw, "numbers") from error
-        if not math.isfinite(value):
-            raise self._unreadable(raw, "finite numbers")
-        return value
-
-    def _unreadable(self, raw: str, expected: str, complaint: str = "") -> InstrumentError:
-        reason = f"; it says {complaint}" if complaint else ""
-        what = f"Expected {expected}, received {raw[:80]!r}{reason}"
-        return self._fault(what, "Check the cable, and that the dialect is the instrument's.", LinkError)
 
 
 def monitored_levels(point: Point) -> Levels:
@@ -390,8 +392,3 @@ def monitored_levels(point: Point) -> Levels:
         return Levels(None, None)
     told = (None if abs(value) > 1e30 else value for value in (float(voltage), float(current)))
     return Levels(*told)
-
-
-def _require(holds: bool, what: str, choices: tuple[str, ...]) -> None:
-    if not holds:
-        raise ConfigError(what, where="lcr", mend=f"Choose {' or '.join(choices)}.")

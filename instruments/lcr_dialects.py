@@ -6,7 +6,6 @@ row holds a cautious default and the driver has an option to replace it; the fie
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,11 +13,6 @@ from dataclasses import dataclass, field, replace
 from eis.spectrum import Quality
 
 Statuses = Mapping[int, tuple[Quality, str]]
-
-SWITCH = {"ON": 1.0, "OFF": 0.0}
-ROUNDING = 0.01
-HALF_A_STEP_V = 5e-5
-"""A level (V) that was rounded by no more is the one asked for; the finest step is 100 µV."""
 
 KEYSIGHT_STATUSES: Statuses = {
     -1: (Quality.NOT_A_NUMBER, "no data"),
@@ -56,6 +50,11 @@ class Dialect:
     apertures : mapping
         Its words for a short, medium and long aperture, each with how long a measurement takes at high
         frequencies (s); these times are not stated by the sources and only used to wait long enough.
+    integrates_s : mapping
+        How long a measurement of each aperture integrates at least (s), at high frequencies; not stated by the
+        sources, so these are cautious, and the option of the driver replaces them.
+    longest_delay_s : float
+        The longest ``TRIG:DEL`` (s); 0 if it is not known to have one, and the driver then waits itself.
     measure : str
         What begins a measurement and asks for its result, in one message.
     before_result : int
@@ -86,6 +85,10 @@ class Dialect:
     apertures: Mapping[str, tuple[str, float]] = field(
         default_factory=lambda: {"short": ("FAST", 0.05), "medium": ("MED", 0.15), "long": ("SLOW", 0.6)}
     )
+    integrates_s: Mapping[str, float] = field(
+        default_factory=lambda: {"short": 0.005, "medium": 0.05, "long": 0.2}
+    )
+    longest_delay_s: float = 0.0
     measure: str = "*TRG"
     before_result: int = 0
     fields: tuple[int, ...] = (3, 4)
@@ -139,6 +142,7 @@ E4980A = Dialect(
     bias_steps_v=(0.0, 1.5, 2.0),
     idle_level_v=0.0,
     apertures=KEYSIGHT_APERTURES,
+    longest_delay_s=999.0,
     overload=9.9e37,
     statuses=KEYSIGHT_STATUSES,
     settings=(
@@ -170,6 +174,7 @@ HP4284A = replace(
     f_hz=(20.0, 1e6),
     v_ac_rms=(0.005, 2.0),
     idle_level_v=0.005,
+    longest_delay_s=60.0,  # cautious: its own limit is not settled by the sources
     settings=tuple(setting for setting in E4980A.settings if setting[0] != ":FORM:ASC:LONG"),
     frequency_tolerance=0.02,  # it has 8610 frequencies and takes the nearest
     with_options={"001": Limits(v_ac_rms=(0.005, 20.0), v_dc=(0.0, 40.0))},
@@ -201,25 +206,3 @@ def recognised(identification: str) -> Dialect | None:
     """Return the row of the instrument that answered `identification` to ``*IDN?``, or None."""
     matching = (row for row in DIALECTS.values() if re.match(row.pattern, identification.strip().upper()))
     return next(matching, None)
-
-
-def agree(taken: str, asked: str) -> bool:
-    """Return whether what was read back is what was written, long and short words and rounding aside."""
-    told, wanted = (text.upper().replace(" ", "").split(",") for text in (taken, asked))
-    return len(told) == len(wanted) and all(_alike(*pair) for pair in zip(told, wanted, strict=True))
-
-
-def value_of(text: str) -> float:
-    """Return the number, or the switch, that `text` stands for; NaN if it is neither."""
-    try:
-        return SWITCH[text.strip().upper()] if text.strip().upper() in SWITCH else float(text)
-    except ValueError:
-        return math.nan
-
-
-def _alike(one: str, other: str) -> bool:
-    values = value_of(one), value_of(other)
-    if not any(map(math.isnan, values)):
-        return math.isclose(*values, rel_tol=ROUNDING, abs_tol=HALF_A_STEP_V)
-    shorter, longer = sorted((one, other), key=len)
-    return one == other or (len(shorter) > 1 and longer.startswith(shorter))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -80,9 +81,13 @@ class PlannedSweep(Sweep):
 
     def _of(self, frequency_hz: float, values: tuple[float, ...], otherwise: T) -> float | T:
         """Return what is planned for a frequency; a repeated one has the same plan as the first time."""
-        if not values or frequency_hz not in self.planned_hz:
-            return otherwise
-        return values[self.planned_hz.index(frequency_hz)]
+        place = self._places.get(frequency_hz)
+        return otherwise if place is None or not values else values[place]
+
+    @cached_property
+    def _places(self) -> dict[float, int]:
+        """Where each frequency stands, the first time."""
+        return {frequency: place for place, frequency in reversed(list(enumerate(self.planned_hz)))}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain JSON values; `sweep_from` makes a sweep of them again."""

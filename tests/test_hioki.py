@@ -27,8 +27,7 @@ from instruments.emulated.cells import POUCH_CELL
 from instruments.emulated.clock import RealClock
 from instruments.emulated.faults import Faults
 from instruments.emulated.hioki import RANGES_OHM, EmulatedHioki
-from instruments.emulated.inprocess import library
-from instruments.emulated.tcp import TcpServer
+from instruments.emulated.transports import Transport
 from instruments.hioki import FREQUENCY_STEPS_HZ, Hioki
 from instruments.pointwise import PointByPoint
 from instruments.potentiostat import Point
@@ -43,13 +42,12 @@ FIRST_POINT = 15  # the line with its answer, after two for *IDN?, one for the r
 
 
 @pytest.fixture
-def connect() -> Iterator[Connect]:
+def connect(serve: Callable[..., Transport]) -> Iterator[Connect]:
     """Connect to a device over a transport; what is still open at the end of the test is closed."""
     with contextlib.ExitStack() as stack:
 
         def start(device: EmulatedHioki, transport: str = "in-process", **options: Any) -> Hioki:
-            served = TcpServer(device) if transport == "tcp" else library().serve(device, f"hioki-{id(device)}")
-            stack.enter_context(served)
+            served = serve(device, transport)
             meter = Hioki.open(served.resource, backend=served.backend, **{"patience_s": 0.3, **options})
             stack.callback(meter.link.close)
             return meter

@@ -20,13 +20,12 @@ from eis.errors import (
     RejectedError,
 )
 from eis.spectrum import Quality
-from instruments import Sweep, keysight, pointwise
+from instruments import Sweep, bridge, keysight, pointwise
 from instruments.emulated.cells import NEAR_TARGET, SYMMETRIC
 from instruments.emulated.clock import RealClock
 from instruments.emulated.e4990a import LOWEST_V, EmulatedE4990A
 from instruments.emulated.faults import Faults
-from instruments.emulated.inprocess import library
-from instruments.emulated.tcp import TcpServer
+from instruments.emulated.transports import Transport
 from instruments.keysight import E4990A
 from instruments.potentiostat import Point
 
@@ -40,13 +39,12 @@ FIRST_BLOCK = 21  # the line that says its grid was taken: four identify, one is
 
 
 @pytest.fixture
-def connect() -> Iterator[Connect]:
+def connect(serve: Callable[..., Transport]) -> Iterator[Connect]:
     """Connect to a device over a transport; what is still open at the end of the test is closed."""
     with contextlib.ExitStack() as stack:
 
         def start(device: EmulatedE4990A, transport: str = "in-process", **options: Any) -> E4990A:
-            served = TcpServer(device) if transport == "tcp" else library().serve(device, f"e4990a-{id(device)}")
-            stack.enter_context(served)
+            served = serve(device, transport)
             given = {"patience_s": 0.3, "cell": "symmetric", **options}
             meter = E4990A.open(served.resource, backend=served.backend, **given)
             stack.callback(meter.link.close)
@@ -59,7 +57,7 @@ def connect() -> Iterator[Connect]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the driver give up soon, for tests in which the analyser does not answer."""
     monkeypatch.setattr(pointwise, "ANSWER_S", 0.03)
-    monkeypatch.setattr(keysight, "ANSWER_S", 0.03)
+    monkeypatch.setattr(bridge, "ANSWER_S", 0.03)
     monkeypatch.setattr(pointwise, "BACK_OFF_S", 0.0)
     for module in (keysight, pointwise):
         monkeypatch.setattr(module, "predicted_point_s", lambda frequency_hz: 0.0)

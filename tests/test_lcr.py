@@ -25,7 +25,7 @@ from eis.errors import (
     RejectedError,
 )
 from eis.spectrum import Quality
-from instruments import Sweep, lcr, lcr_dialects, pointwise
+from instruments import Sweep, bridge, lcr, lcr_dialects, pointwise
 from instruments.emulated.cells import SYMMETRIC
 from instruments.emulated.clock import RealClock
 from instruments.emulated.faults import Faults
@@ -33,8 +33,9 @@ from instruments.emulated.lcr import MODELS, SOURCE_OHM, EmulatedLcr
 from instruments.emulated.tcp import TcpServer
 from instruments.emulated.transports import Transport
 from instruments.lcr import LcrBridge, monitored_levels
-from instruments.lcr_dialects import DIALECTS, agree, recognised
+from instruments.lcr_dialects import DIALECTS, recognised
 from instruments.potentiostat import Point
+from instruments.readback import agree
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -65,7 +66,8 @@ def connected(serve: Callable[..., Transport]) -> Iterator[Connect]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the driver give up soon, for tests in which the instrument never answers."""
-    monkeypatch.setattr(lcr, "ANSWER_S", 0.04)
+    monkeypatch.setattr(bridge, "ANSWER_S", 0.04)
+    monkeypatch.setattr(pointwise, "ANSWER_S", 0.04)
     monkeypatch.setattr(lcr, "CYCLES_PER_AVERAGE", 0.0)
     monkeypatch.setattr(pointwise, "BACK_OFF_S", 0.0)
     monkeypatch.setattr(pointwise, "predicted_point_s", lambda frequency_hz: 0.0)

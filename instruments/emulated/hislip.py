@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from instruments.emulated.device import Device
 from instruments.emulated.messages import MESSAGE_AVAILABLE, Messages
-from instruments.emulated.serving import Connection, SocketServer
+from instruments.emulated.serving import Connection, DeviceServer
 
 HEADER = struct.Struct("!2sBBIQ")
 VERSION = 0x0100
@@ -57,29 +57,14 @@ class _Received:
     payload: bytes
 
 
-class HislipServer(SocketServer):
-    """Serves one device on 127.0.0.1, in a thread, for as long as the ``with`` block lasts.
+class HislipServer(DeviceServer):
+    """Serves one device over HiSLIP; see `DeviceServer`."""
 
-    Parameters
-    ----------
-    device : Device
-        The device; a new client takes it over from the last one.
-    port : int
-        The port; 0 takes a free one.
-
-    Attributes
-    ----------
-    resource : str
-        Its VISA resource name.
-    backend : str
-        The backend to open it with.
-    """
+    address = "TCPIP0::127.0.0.1::hislip0,{port}::INSTR"
 
     def __init__(self, device: Device, *, port: int = 0) -> None:
-        super().__init__([device], port=port)
-        self.resource = f"TCPIP0::127.0.0.1::hislip0,{self.port}::INSTR"
+        super().__init__(device, port=port)
         self._messages = Messages(device)
-        self._device = device
         self._session = 0
         self._synchronous: Connection | None = None
         self._asynchronous: Connection | None = None

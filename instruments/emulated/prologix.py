@@ -78,7 +78,7 @@ class PrologixServer(SocketServer):
         return soonest(super()._patience_s(), deadline_s)
 
     def _accepted(self, connection: Connection) -> None:
-        self._hang_up(*(other for other in self._connections if other is not connection))
+        self._hang_up_others(connection)
         self._client = connection
         for messages in self._bus.values():
             messages.link_opened()

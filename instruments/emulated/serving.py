@@ -204,9 +204,39 @@ class SocketServer(Serving):
                 self._connections.remove(connection)
                 self._closed(connection)
 
+    def _hang_up_others(self, connection: Connection) -> None:
+        self._hang_up(*(other for other in self._connections if other is not connection))
+
     def _end(self) -> None:
         self._hang_up(*self._connections)
         self._listener.close()
+
+
+class DeviceServer(SocketServer):
+    """Serves one device on 127.0.0.1, in a thread, for as long as the ``with`` block lasts.
+
+    Parameters
+    ----------
+    device : Device
+        The device; a new client takes it over from the last one.
+    port : int
+        The port; 0 takes a free one.
+
+    Attributes
+    ----------
+    resource : str
+        Its VISA resource name.
+    backend : str
+        The backend to open it with.
+    """
+
+    address: str
+    """The resource name, with ``{port}`` for the port."""
+
+    def __init__(self, device: Device, *, port: int = 0) -> None:
+        super().__init__([device], port=port)
+        self.resource = self.address.format(port=self.port)
+        self._device = device
 
 
 def soonest(*waits_s: float | None) -> float | None:

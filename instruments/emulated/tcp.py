@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-from instruments.emulated.device import Device
-from instruments.emulated.serving import Connection, SocketServer
+from instruments.emulated.serving import Connection, DeviceServer
 
 
-class TcpServer(SocketServer):
-    """Serves one device on 127.0.0.1, in a thread, for as long as the ``with`` block lasts.
+class TcpServer(DeviceServer):
+    """Serves one device, see `DeviceServer`, as the SCPI socket of an instrument on a network does."""
 
-    Parameters
-    ----------
-    device : Device
-        The device; a new client takes it over from the last one.
-    port : int
-        The port; 0 takes a free one.
-
-    Attributes
-    ----------
-    resource : str
-        Its VISA resource name.
-    backend : str
-        The backend to open it with.
-    """
-
-    def __init__(self, device: Device, *, port: int = 0) -> None:
-        super().__init__([device], port=port)
-        self._device = device
-        self.resource = f"TCPIP0::127.0.0.1::{self.port}::SOCKET"
+    address = "TCPIP0::127.0.0.1::{port}::SOCKET"
 
     def _accepted(self, connection: Connection) -> None:
-        self._hang_up(*(other for other in self._connections if other is not connection))
+        self._hang_up_others(connection)
         if self._device.unplugged:
             self._hang_up(connection)
         else:

@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from instruments.emulated.device import Device
 from instruments.emulated.messages import Messages
-from instruments.emulated.serving import Connection, SocketServer, soonest
+from instruments.emulated.serving import Connection, DeviceServer, soonest
 
 LAST_FRAGMENT = 0x80000000
 CORE = (0x0607AF, 1)
@@ -61,29 +61,14 @@ class _Read:
     deadline: float
 
 
-class Vxi11Server(SocketServer):
-    """Serves one device on 127.0.0.1, in a thread, for as long as the ``with`` block lasts.
+class Vxi11Server(DeviceServer):
+    """Serves one device over VXI-11; see `DeviceServer`."""
 
-    Parameters
-    ----------
-    device : Device
-        The device; a new client takes it over from the last one.
-    port : int
-        The port; 0 takes a free one.
-
-    Attributes
-    ----------
-    resource : str
-        Its VISA resource name.
-    backend : str
-        The backend to open it with.
-    """
+    address = "TCPIP0::127.0.0.1,{port}::inst0::INSTR"
 
     def __init__(self, device: Device, *, port: int = 0) -> None:
-        super().__init__([device], port=port)
-        self.resource = f"TCPIP0::127.0.0.1,{self.port}::inst0::INSTR"
+        super().__init__(device, port=port)
         self._messages = Messages(device)
-        self._device = device
         self._owner: Connection | None = None
         self._link = 0
         self._reading: _Read | None = None
@@ -171,7 +156,7 @@ class Vxi11Server(SocketServer):
     def _linked(self, connection: Connection) -> bytes:
         if self._device.unplugged:
             return struct.pack("!4I", Problem.NOT_ACCESSIBLE, 0, 0, 0)
-        self._hang_up(*(other for other in self._connections if other is not connection))
+        self._hang_up_others(connection)
         self._owner, self._link = connection, self._link + 1
         self._messages.link_opened()
         return struct.pack("!4I", Problem.NONE, self._link, 0, LONGEST_MESSAGE)
