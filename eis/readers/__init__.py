@@ -13,10 +13,17 @@ from eis.readers import (
     eco_chemie,
     elchemea,
     gamry,
+    ivium,
+    novocontrol,
     own,
+    palmsens_session,
     parstat,
     powersuite,
+    ps_trace,
+    relaxis,
     table,
+    versa_studio,
+    zahner,
     zplot,
 )
 from eis.readers.source import Source, load
@@ -52,6 +59,13 @@ READERS: tuple[Reader, ...] = (
     powersuite,
     eco_chemie,
     elchemea,
+    versa_studio,
+    zahner,
+    palmsens_session,
+    ps_trace,
+    novocontrol,
+    relaxis,
+    ivium,
     table,
 )
 """Every format, in the order they are asked."""
@@ -82,7 +96,8 @@ def read(path: str | os.PathLike[str]) -> Spectrum:
     if len(found) > 1:
         raise source.fail(
             f"The file holds {len(found)} spectra",
-            mend="Use read_all, which returns every one of them, and choose by their metadata (cycle, loop, step, channel, electrode, …).",
+            mend="Use read_all, which returns every one of them, and choose by their metadata (cycle, loop, step, "
+            "channel, electrode, …).",
         )
     return found[0]
 

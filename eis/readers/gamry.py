@@ -1,4 +1,26 @@
-"""Gamry Framework `.DTA`: the ZCURVE table of potentiostatic and galvanostatic impedance."""
+"""Gamry Framework `.DTA`: the ZCURVE tables of potentiostatic, galvanostatic and any other impedance.
+
+Usage
+    ``eis.read("cell.DTA")``; `eis.read_all` where several curves are in a file.
+Layout
+    ``EXPLAIN``, ``TAG EISPOT`` (or ``GALVEIS``, …), settings as key, type, value and label between tabulators,
+    notes of the user; tables with a name, ``TABLE`` and often the number of points, a row of names, a row of
+    units, indented rows. The curve of the open circuit (``OCVCURVE``) may stand before the impedance
+    (``ZCURVE``).
+Units and sign
+    As the row of units says; ``Zimag`` stands as it is, capacitive negative. What was measured is the impedance;
+    values corrected for drift, if there are some, become columns of their own. Every overload becomes a flag of
+    its point.
+Uncertainty
+    None is stored.
+Known variants
+    Runs that were aborted (``EXPERIMENTABORTED``); rows without a tabulator, or parted by spaces; numbers that
+    begin with the point; decimal commas; free text between the settings; several curves; harmonics and other
+    columns, which are left out; saved as `.txt`. Whatever its tag, a file with a ZCURVE is impedance; one
+    frequency against time or potential (``EISMON``, Mott-Schottky) is no spectrum and is refused.
+Source of the facts
+    The help pages of Framework (data files, overloads), and exported files of Framework 5 to 7.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +39,7 @@ from eis.spectrum import IntArray, Quality, RealArray, Spectrum
 NAME: str = "Gamry DTA"
 SUFFIXES: tuple[str, ...] = (".dta", ".txt")
 
+_MOST_CURVES = 10_000
 _CURVE = re.compile(r"ZCURVE\d*\tTABLE(?:\t\s*(\d{1,9})?.*)?\s*")
 _NEEDED: dict[str, Quantity] = {"Freq": "frequency", "Zreal": "real", "Zimag": "imag"}
 _OPTIONAL = {
@@ -67,12 +90,28 @@ def read(source: Source) -> list[Spectrum]:
             f"There is no ZCURVE table; the file says its experiment is {shorten(tag)}",
             mend="Choose an impedance file (EISPOT, GALVEIS, …); if it is one, it stopped before its first point.",
         )
+    if len(curves) > _MOST_CURVES:
+        raise source.fail(
+            f"The file holds {len(curves)} ZCURVE tables; no more than {_MOST_CURVES} are read from one",
+            line=curves[_MOST_CURVES][0] + 1,
+            mend="Split the file.",
+        )
+    said = Notes()
+    _settings(lines[: curves[0][0]], said)
+    if any(line.startswith("EXPERIMENTABORTED") and "\tT" in line for line in lines):
+        said.status = "aborted"
+    whole = [(number, match) for number, match in curves if _has_rows(lines, number)]
+    if whole:
+        said.dropped += [
+            f"The ZCURVE table in line {number + 1}, which has no rows."
+            for number, _ in curves
+            if not _has_rows(lines, number)
+        ][:20]
     found: list[Spectrum] = []
-    for number, match in curves:
+    for number, match in whole or curves:  # without any row, reading the first says so
         notes = source.notes()
-        _settings(lines[: curves[0][0]], notes)
-        if any(line.startswith("EXPERIMENTABORTED") and "\tT" in line for line in lines):
-            notes.status = "aborted"
+        notes.vendor, notes.acquired, notes.status = dict(said.vendor), said.acquired, said.status
+        notes.dropped += said.dropped
         found += _curve(source, notes, number, int(match[1]) if match[1] else None)
     if len(curves) > 1:
         found = [spectrum.with_metadata(cycle=place + 1) for place, spectrum in enumerate(found)]
@@ -100,6 +139,12 @@ def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list
         for (name, quantity), at in zip(_NEEDED.items(), place, strict=True)
     ]
     frequency, real, imaginary = (grid.numbers(at) * scale for at, scale in zip(place, scales, strict=True))
+    if frequency.size > 1 and (frequency == frequency[0]).all():
+        raise source.fail(
+            f"All {frequency.size} points are at one frequency ({frequency[0]:g} Hz), so this is no spectrum",
+            line=grid.lines[0],
+            mend="It may be a monitoring (EISMON) or a Mott-Schottky scan; choose a frequency sweep.",
+        )
     columns: dict[str, RealArray] = {}
     for name, (ours, unit) in _OPTIONAL.items():
         if name in names and (at := names.index(name)) < len(units) and units[at] == unit:
@@ -120,6 +165,12 @@ def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list
     quality = _quality(grid, names, notes)
     z = rectangular(real, imaginary)
     return spectra(source, notes, NAME, frequency, z, grid.lines, columns=columns, quality=quality)
+
+
+def _has_rows(lines: Sequence[str], start: int) -> bool:
+    """Whether a row follows the names and units of a table, empty lines aside."""
+    number = next((n for n in range(start + 3, len(lines)) if lines[n] and not lines[n].isspace()), None)
+    return number is not None and _is_row(lines[number])
 
 
 def _is_row(line: str) -> bool:
@@ -179,7 +230,10 @@ def _settings(header: Sequence[str], notes: Notes) -> None:
         if cells[0] and len(cells) > 2 and cells[1] != "TABLE":
             key = cells[0]
             notes.vendor[key] = cells[2]
-        elif cells[0]:
+        elif len(cells) == 1 and key != "NOTES" and line.strip() and line.strip() != "EXPLAIN":
+            key = ""
+            notes.vendor.setdefault("remarks", []).append(line.strip())
+        elif len(cells) > 1 and cells[0]:
             key = ""
             if len(cells) == 2:
                 notes.vendor[cells[0]] = cells[1]
