@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
+import threading
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from eis.errors import AbortedError, BusyError, CellStateUnknownError, ConfigError, InstrumentError, LinkError
+from eis.errors import AbortedError, BusyError, ConfigError, InstrumentError, LinkError
+from instruments.assured_off import AssuredOff
 from instruments.link import Link
 from instruments.methodscript import (
     ERROR,
@@ -26,7 +26,8 @@ from instruments.methodscript import (
     ocp_script,
     parse_packet,
 )
-from instruments.potentiostat import Capabilities, Identity, Point, Potentiostat, Sweep, predicted_point_s
+from instruments.palmsens_models import Model, recognised
+from instruments.potentiostat import Capabilities, Identity, Point, Sweep, predicted_point_s
 
 if TYPE_CHECKING:
     from pyvisa.highlevel import VisaLibraryBase
@@ -38,38 +39,10 @@ QUIET_S = 0.3
 """How long after its echo a script that says nothing may take to end (s)."""
 MUTE_S = 0.12
 """How long to keep quiet after a refused command (s); the instrument ignores at least 50 ms of what follows."""
-OFF_ATTEMPTS = 3
 BACK_OFF_S = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """Limits of one model: frequency (Hz), excitation (V rms), DC potential (V), autoranging currents (A).
-
-    `current_a` is the largest current it can hold (A), 0 for a model without galvanostat.
-    """
-
-    name: str
-    f_max_hz: float
-    v_ac_rms_max: float
-    v_dc: tuple[float, float]
-    currents_a: tuple[float, float]
-    current_a: float = 0.0
-
-
-MODELS = {
-    "espico": Model("EmStat Pico", 200e3, 0.429, (-1.7, 2.0), (100e-9, 5e-3)),
-    "senswb": Model("Sensit Wearable", 200e3, 0.429, (-1.7, 2.0), (100e-9, 5e-3)),
-    "es4_lr": Model("EmStat4 LR", 200e3, 0.9, (-3.0, 3.0), (1e-9, 10e-3), 30e-3),
-    "es4_hr": Model("EmStat4 HR", 200e3, 0.9, (-6.0, 6.0), (100e-9, 100e-3), 0.2),
-    "mes4lr": Model("MultiEmStat4 LR", 200e3, 0.9, (-3.0, 3.0), (1e-9, 10e-3), 30e-3),
-    "mes4hr": Model("MultiEmStat4 HR", 200e3, 0.9, (-6.0, 6.0), (100e-9, 100e-3), 0.2),
-    "nexus1": Model("Nexus", 1e6, 0.3, (-10.0, 10.0), (100e-9, 1.0), 1.0),
-}
-"""By the six characters the instrument calls itself."""
-
-
-class PalmSens(Potentiostat):
+class PalmSens(AssuredOff):
     """A PalmSens MethodSCRIPT instrument; make one with `instruments.connect` or `PalmSens.open`.
 
     Parameters
@@ -118,13 +91,12 @@ class PalmSens(Potentiostat):
             raise ConfigError(
                 f"amplitude_unit is {amplitude_unit!r}", where="palmsens", mend="Choose rms (the default) or peak."
             )
-        self.link = link
+        super().__init__(link)
         self._patience_s = patience_s
         self._point_timeout_s = patience_s
         self._idle = False  # whether the stream is known to be at rest
-        self._energised = False  # whether this driver may have left a cell on
+        self._stopping = threading.Event()
         self._identity, model = self._identified()
-        self._attempts = range(OFF_ATTEMPTS)
         self._currents_a = currents_a or model.currents_a
         self._max_bandwidth_hz = max_bandwidth_hz
         self._ocp_mode = ocp_mode
@@ -205,22 +177,14 @@ class PalmSens(Potentiostat):
 
     def abort(self) -> None:
         """Tell the instrument to stop measuring, now; see `Potentiostat.abort`."""
-        if self._energised:
+        if self._running:  # an instrument that is at rest would be deaf for a while after an abort
+            self._stopping.set()
             self.link.write("Z\n")
 
     def cell_off(self) -> None:
         """End whatever is running and disconnect the cell; see `Potentiostat.cell_off`."""
         self._idle = False
-        self._make_sure_off()
-
-    def close(self) -> None:
-        """End a running sweep, switch off a cell this driver switched on, and give the connection back."""
-        try:
-            if self._energised:
-                self._idle = False
-                self._make_sure_off()
-        finally:
-            self.link.close()
+        super().cell_off()
 
     def _run(self, sweep: Sweep) -> Generator[Point, None, None]:
         self._require_free()
@@ -231,24 +195,21 @@ class PalmSens(Potentiostat):
             currents_a=self._currents_a,
         )
         self._require_idle()
+        self._stopping.clear()
         try:
-            self._energised, self._idle = True, False
+            self._energised, self._running, self._idle = True, True, False
             started = time.monotonic()
             self.link.write(script)
             for index, frequency_hz in enumerate(sweep.frequencies_hz.tolist()):
                 yield self._point(index, frequency_hz, sweep, started)
             self._finish(sweep)
+        except InstrumentError as error:
+            if self._stopping.is_set():  # its echo was lost, or it came before the script
+                raise self._aborted() from error
+            raise
         finally:
             if self._energised:
                 self._make_sure_off()
-
-    def _require_free(self) -> None:
-        if self._energised:
-            raise BusyError(
-                "A sweep is running, or the cell may still be on",
-                where=self.link.resource,
-                mend="Let the sweep end or close it; or call cell_off().",
-            )
 
     def _require_idle(self) -> None:
         answer = self._answer("i")
@@ -319,9 +280,7 @@ class PalmSens(Potentiostat):
             if line in ("", "*"):
                 return None
             if line == "Z":
-                raise AbortedError(
-                    "The sweep was aborted", where=self.link.resource, mend="The points so far are kept."
-                )
+                raise self._aborted()
             self._raise_for(line)
             if not STRUCTURE.match(line) and not line.startswith("Z"):
                 raise self._unreadable(line)
@@ -335,41 +294,21 @@ class PalmSens(Potentiostat):
                 what, "The cell is switched off by a script of its own; mend the cause and try again."
             )
 
-    def _fault(self, what: str, mend: str, kind: type[InstrumentError] = InstrumentError) -> InstrumentError:
-        return kind(what, where=self.link.resource, mend=mend)
+    def _aborted(self) -> AbortedError:
+        mend = "The points so far are kept."
+        return AbortedError("The sweep was aborted", where=self.link.resource, mend=mend)
 
     def _unreadable(self, line: str) -> InstrumentError:
         mend = "Characters were lost or damaged: check cable, baud rate and supply, and measure again."
         return self._fault(f"Expected a data packet, received {line[:80]!r}", mend, LinkError)
 
-    def _make_sure_off(self) -> None:
-        """Switch the cell off and have that confirmed; after the first failure, over fresh connections."""
-        interrupt: KeyboardInterrupt | SystemExit | None = None
-        failure = "interrupted"
-        for attempt in self._attempts:
-            try:
-                self._switch_off(attempt)
-            except (KeyboardInterrupt, SystemExit) as signal:
-                interrupt = signal  # the cell comes first
-            except InstrumentError as error:
-                failure = error.what
-            else:
-                self._energised, self._attempts = False, range(OFF_ATTEMPTS)
-                if interrupt:
-                    raise interrupt
-                return
-        self._attempts = range(1, 2)  # whoever asks again gets one more attempt, over a fresh connection
-        raise CellStateUnknownError(
-            f"The cell could not be verified to be off: {failure}",
-            where=self.link.resource,
-            mend="Go to the instrument and disconnect the cell or switch the instrument off.",
-        ) from interrupt
+    def _reach_again(self, attempt: int) -> None:
+        self._idle = False
+        time.sleep(BACK_OFF_S * attempt)
+        self.link.reopen()
 
-    def _switch_off(self, attempt: int) -> None:
-        if attempt:
-            time.sleep(BACK_OFF_S * attempt)
-            self.link.reopen()
-        if attempt or not self._idle:
+    def _switch_off(self) -> None:
+        if not self._idle:
             self._resynchronise()
             self._require_same(self._answer("i"))
         self._idle = False
@@ -386,7 +325,11 @@ class PalmSens(Potentiostat):
             answer = self._line(time.monotonic() + QUIET_S)
         except LinkError:
             answer = self._answer("i")  # refused while a script runs
+            self._raise_for(answer)
+            return
         self._raise_for(answer)
+        if answer:
+            raise self._unreadable(answer)
 
     def _resynchronise(self) -> None:
         """End what is running, and read until the instrument is at rest and nothing is left over."""
@@ -407,24 +350,7 @@ class PalmSens(Potentiostat):
         serial = self._answer("i")
         if ERROR.match(serial):  # it runs a script, and is now deaf for a while
             time.sleep(MUTE_S)
-        match = re.match(r"^t(?P<model>.{6})(?P<version>[^#]*)#(?P<date>.*)$", version)
-        model = MODELS.get(match["model"]) if match else None
-        if match is None or model is None:
-            raise InstrumentError(
-                f"No MethodSCRIPT instrument known here: it answered {version!r} to 't'",
-                where=self.link.resource,
-                mend=f"Known are {', '.join(MODELS)}; an instrument in its bootloader (espbl) needs a restart.",
-            )
-        identity = Identity(
-            vendor="PalmSens",
-            model=model.name,
-            serial="" if ERROR.match(serial) else serial[1:],
-            firmware=f"{match['version']} ({match['date']}{'' if release.startswith('R') else ', beta'})",
-            resource=self.link.resource,
-            raw="\n".join((version, release, serial)),
-            simulated=serial.startswith("iEMULATED"),
-        )
-        return identity, model
+        return recognised(version, release, serial, resource=self.link.resource)
 
     def _answer(self, command: str) -> str:
         """Send a one-letter query and return the line that answers it; what answers something else is skipped."""

@@ -13,24 +13,17 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from eis.errors import (
-    AbortedError,
-    BusyError,
-    CellStateUnknownError,
-    InstrumentError,
-    LinkError,
-    RejectedError,
-)
+from eis.errors import AbortedError, LinkError, RejectedError
 from eis.spectrum import EXCLUDING, Quality
+from instruments.assured_off import AssuredOff
 from instruments.link import Link
-from instruments.potentiostat import Capabilities, Identity, Point, Potentiostat, Sweep, predicted_point_s
+from instruments.potentiostat import Capabilities, Identity, Point, Sweep
 
 if TYPE_CHECKING:
     from pyvisa.highlevel import VisaLibraryBase
 
 ATTEMPTS = 3
 """How often a point is asked for before a sweep is given up."""
-OFF_ATTEMPTS = 3
 BACK_OFF_S = 0.1
 ANSWER_S = 3.0
 """How long an idle instrument may take to answer (s)."""
@@ -61,7 +54,7 @@ class Reading:
     raw: str = ""
 
 
-class PointByPoint(Potentiostat):
+class PointByPoint(AssuredOff):
     """A driver whose instrument measures one point at a time.
 
     Parameters
@@ -73,13 +66,10 @@ class PointByPoint(Potentiostat):
     """
 
     def __init__(self, link: Link, *, patience_s: float = 10.0) -> None:
-        self.link = link
+        super().__init__(link)
         self._patience_s = patience_s
         self._remeasure = 0
-        self._energised = False  # whether this driver may have left a cell on
-        self._running = False
         self._stopping = threading.Event()
-        self._off_attempts = range(OFF_ATTEMPTS)
         self._identity = self._identified()
         self._capabilities = self._able()
 
@@ -132,18 +122,6 @@ class PointByPoint(Potentiostat):
             self._stopping.set()
             self._stop()
 
-    def cell_off(self) -> None:
-        """End whatever is running and disconnect the cell; see `Potentiostat.cell_off`."""
-        self._make_sure_off()
-
-    def close(self) -> None:
-        """End a running sweep, switch off a cell this driver switched on, and give the connection back."""
-        try:
-            if self._energised:
-                self._make_sure_off()
-        finally:
-            self.link.close()
-
     @abstractmethod
     def _identified(self) -> Identity:
         """Ask who is there, changing nothing; InstrumentError if it is not this driver's."""
@@ -165,20 +143,11 @@ class PointByPoint(Potentiostat):
         """Measure one point; LinkError if the answer is late, damaged, or another point's."""
 
     @abstractmethod
-    def _switch_off(self) -> None:
-        """Disconnect the cell, or take bias and excitation off it, and verify that; else InstrumentError."""
-
-    @abstractmethod
     def _stop(self) -> None:
         """Tell the instrument, from any thread, to stop measuring; without waiting for an answer."""
 
     def _run(self, sweep: Sweep) -> Generator[Point, None, None]:
-        if self._energised:
-            raise BusyError(
-                "A sweep is running, or the cell may still be on",
-                where=self.link.resource,
-                mend="Let the sweep end or close it; or call cell_off().",
-            )
+        self._require_free()
         self._stopping.clear()
         self._running = True
         try:
@@ -201,7 +170,7 @@ class PointByPoint(Potentiostat):
 
     def _point(self, index: int, set_hz: float, sweep: Sweep, started: float) -> Point:
         """Measure one point; where the connection fails, over a fresh one and from the settings on."""
-        timeout_s = 3 * predicted_point_s(set_hz) + self._patience_s
+        timeout_s = 3 * sweep.predicted_point_s(set_hz) + self._patience_s
         attempt, failures, again = 1, 0, self._remeasure
         while True:
             self._raise_if_stopping()
@@ -235,9 +204,7 @@ class PointByPoint(Potentiostat):
 
     def _recover(self, sweep: Sweep) -> None:
         """Reach the instrument again and bring it from a cell that is known to be off to where it was."""
-        time.sleep(BACK_OFF_S)
-        self.link.reopen()
-        self._require_same()
+        self._reach_again(1)
         self._switch_off()
         self._prepare(sweep)
         self._energise(sweep)
@@ -277,33 +244,7 @@ class PointByPoint(Potentiostat):
     _end = "\n"
     """What ends a line that is sent."""
 
-    def _fault(self, what: str, mend: str, kind: type[InstrumentError] = InstrumentError) -> InstrumentError:
-        return kind(what, where=self.link.resource, mend=mend)
-
-    def _make_sure_off(self) -> None:
-        """Switch the cell off and have that confirmed; after the first failure, over fresh connections."""
-        self._running = False  # from here on nothing may end a wait but its time
-        interrupt: KeyboardInterrupt | SystemExit | None = None
-        failure = "interrupted"
-        for attempt in self._off_attempts:
-            try:
-                if attempt:
-                    time.sleep(BACK_OFF_S * attempt)
-                    self.link.reopen()
-                    self._require_same()
-                self._switch_off()
-            except (KeyboardInterrupt, SystemExit) as signal:
-                interrupt = signal  # the cell comes first
-            except InstrumentError as error:
-                failure = error.what
-            else:
-                self._energised, self._off_attempts = False, range(OFF_ATTEMPTS)
-                if interrupt:
-                    raise interrupt
-                return
-        self._off_attempts = range(1, 2)  # whoever asks again gets one more attempt, over a fresh connection
-        raise CellStateUnknownError(
-            f"The cell could not be verified to be off: {failure}",
-            where=self.link.resource,
-            mend="Go to the instrument and disconnect the cell or switch the instrument off.",
-        ) from interrupt
+    def _reach_again(self, attempt: int) -> None:
+        time.sleep(BACK_OFF_S * attempt)
+        self.link.reopen()
+        self._require_same()

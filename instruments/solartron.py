@@ -1,7 +1,7 @@
 """Solartron (AMETEK) frequency response analysers: 1260, 1260A, 1255B; alone, or with a 1287 interface.
 
 What is known comes from the manuals' output format, command grammar and 1287 command list, and from open drivers;
-what they do not settle is an option in `instruments.solartron_codes.Setup` with a stated default. Not yet seen on
+what they do not settle is an option in `instruments.solartron_setup.Setup` with a stated default. Not yet seen on
 real hardware.
 
 Off means: the 1287's polarization switch opened (``PW0``) and read back as open by ``?PW``; alone, the 1260's
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from eis.errors import BusyError, ConfigError, InstrumentError, RejectedError
 from instruments import pointwise
+from instruments.assured_off import OFF_ATTEMPTS
 from instruments.link import Link
 from instruments.pointwise import PointByPoint, Reading
 from instruments.potentiostat import Capabilities, Identity, Sweep
@@ -29,13 +30,13 @@ from instruments.solartron_codes import (
     END,
     MODELS,
     Conversation,
-    Setup,
     confirms,
     parse_dvm,
     parse_identity,
     parse_result,
     written,
 )
+from instruments.solartron_setup import Setup
 
 if TYPE_CHECKING:
     from pyvisa.highlevel import VisaLibraryBase
@@ -63,7 +64,7 @@ class Solartron(PointByPoint):
     patience_s : float
         How much longer than three times its predicted duration to wait for a point (s).
     amplitude_unit, ..., dvm_query
-        As in `instruments.solartron_codes.Setup`.
+        As in `instruments.solartron_setup.Setup`.
 
     Raises
     ------
@@ -146,7 +147,7 @@ class Solartron(PointByPoint):
         self._interface = Conversation(interface, gap_s=gap_s, stop=stop) if interface else None
         self._sent_per_rms = self._setup.sent_per_rms(with_interface=interface is not None)
         self._ohm_per_result = self._setup.ohm_per_result(with_interface=interface is not None)
-        self._integrating_s = 0.0  # what IS was last confirmed to be
+        self._timing: dict[str, float] = {}  # what IS and MS were last confirmed to be
         super().__init__(link, patience_s=patience_s)
         self._polarized()  # an interface that does not say could not be verified to be off
 
@@ -160,6 +161,7 @@ class Solartron(PointByPoint):
         baud_rate: int | None = None,
         on_close: Callable[[], None] | None = None,
         interface_resource: str | None = None,
+        remeasure: int = 0,
         **options: Any,
     ) -> Self:
         """Open the analyser at `resource`, and a 1287 at `interface_resource`, and ask who is there.
@@ -170,7 +172,13 @@ class Solartron(PointByPoint):
             options["interface"] = Link(interface_resource, backend=backend, baud_rate=baud_rate)
         try:
             return super().open(
-                resource, backend=backend, label=label, baud_rate=baud_rate, on_close=on_close, **options
+                resource,
+                backend=backend,
+                label=label,
+                baud_rate=baud_rate,
+                on_close=on_close,
+                remeasure=remeasure,
+                **options,
             )
         except BaseException:
             if interface_resource is not None:
@@ -257,7 +265,7 @@ class Solartron(PointByPoint):
             most = f"allowed is v_rms_above_10_mhz = {self._setup.v_rms_above_10_mhz:g}"
             what = f"The generator would have to give {sent_v:g} V above 10 MHz; {most}"
             raise self._fault(what, "Choose a smaller amplitude or start at 10 MHz.", RejectedError)
-        self._integrating_s = 0.0
+        self._timing = {"MS": self._setup.delay_s}  # which is among the settings below
         if self._interface:
             self._require_open_switch()
         self._generator_off()
@@ -277,12 +285,14 @@ class Solartron(PointByPoint):
             self._analyser.put(written("VA", sweep.amplitude_v * self._sent_per_rms))
 
     def _measure(self, frequency_hz: float, sweep: Sweep, timeout_s: float) -> Reading:
-        integrating_s = self._setup.integrating_s(frequency_hz)
-        if integrating_s != self._integrating_s:
-            self._analyser.put(written("IS", integrating_s))
-            self._integrating_s = integrating_s
+        integrating_s = self._setup.integrating_s(frequency_hz, sweep.integration_cycles(frequency_hz))
+        delay_s = max(self._setup.delay_s, sweep.settle_s(frequency_hz))
+        for command, value in (("IS", integrating_s), ("MS", delay_s)):
+            if self._timing.get(command) != value:
+                self._analyser.put(written(command, value))
+                self._timing[command] = value
         self._analyser.send(written("FR", frequency_hz))
-        line = self._analyser.query("SI", timeout_s + 3 * (integrating_s + self._setup.longer_s))
+        line = self._analyser.query("SI", timeout_s + 3 * (integrating_s + delay_s + self._setup.longer_s))
         try:
             result = parse_result(line)
         except ValueError as error:
@@ -316,7 +326,7 @@ class Solartron(PointByPoint):
         This does not wait for the analyser: what holds the cell can be reached without it.
         """
         failure = self._fault("The polarization switch stays closed", "Switch the 1287 off.")
-        for attempt in range(pointwise.OFF_ATTEMPTS):
+        for attempt in range(OFF_ATTEMPTS):
             try:
                 if attempt:
                     time.sleep(pointwise.BACK_OFF_S * attempt)

@@ -61,8 +61,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pointwise, "ANSWER_S", 0.03)
     monkeypatch.setattr(hioki, "ANSWER_S", 0.03)
     monkeypatch.setattr(pointwise, "BACK_OFF_S", 0.0)
-    for module in (hioki, pointwise):
-        monkeypatch.setattr(module, "predicted_point_s", lambda frequency_hz: 0.0)
+    for name in ("instruments.hioki.predicted_point_s", "instruments.sweep.predicted_point_s"):
+        monkeypatch.setattr(name, lambda frequency_hz: 0.0)
 
 
 @pytest.fixture

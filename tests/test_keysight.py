@@ -20,7 +20,7 @@ from eis.errors import (
     RejectedError,
 )
 from eis.spectrum import Quality
-from instruments import Sweep, bridge, keysight, pointwise
+from instruments import Sweep, bridge, pointwise
 from instruments.emulated.cells import NEAR_TARGET, SYMMETRIC
 from instruments.emulated.clock import RealClock
 from instruments.emulated.e4990a import LOWEST_V, EmulatedE4990A
@@ -59,8 +59,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pointwise, "ANSWER_S", 0.03)
     monkeypatch.setattr(bridge, "ANSWER_S", 0.03)
     monkeypatch.setattr(pointwise, "BACK_OFF_S", 0.0)
-    for module in (keysight, pointwise):
-        monkeypatch.setattr(module, "predicted_point_s", lambda frequency_hz: 0.0)
+    for name in ("instruments.keysight.predicted_point_s", "instruments.sweep.predicted_point_s"):
+        monkeypatch.setattr(name, lambda frequency_hz: 0.0)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pointwise, "ANSWER_S", 0.04)
     monkeypatch.setattr(lcr, "CYCLES_PER_AVERAGE", 0.0)
     monkeypatch.setattr(pointwise, "BACK_OFF_S", 0.0)
-    monkeypatch.setattr(pointwise, "predicted_point_s", lambda frequency_hz: 0.0)
+    monkeypatch.setattr("instruments.sweep.predicted_point_s", lambda frequency_hz: 0.0)
     for name, row in DIALECTS.items():
         quick = {length: (word, 0.0) for length, (word, _) in row.apertures.items()}
         monkeypatch.setitem(lcr_dialects.DIALECTS, name, replace(row, apertures=quick))

@@ -21,7 +21,7 @@ from eis.errors import (
     RejectedError,
 )
 from eis.spectrum import Quality
-from instruments import Sweep, palmsens
+from instruments import Sweep, palmsens, palmsens_models
 from instruments.emulated.cells import SYMMETRIC
 from instruments.emulated.clock import RealClock
 from instruments.emulated.faults import Faults
@@ -29,6 +29,7 @@ from instruments.emulated.methodscript import EmulatedPotentiostat
 from instruments.methodscript import eis_script
 from instruments.palmsens import PalmSens
 from instruments.potentiostat import Point
+from tests.virtual_time import let_time_be_virtual
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -227,6 +228,12 @@ def test_the_emulator_leaves_the_cell_on_after_a_runtime_error(short_sweep: Swee
     assert device.cell_is_on
 
 
+def test_the_emulator_says_what_fails_after_the_end_of_a_script_too() -> None:
+    device = EmulatedPotentiostat(SYMMETRIC)
+    said = device.feed(b"e\nset_pgstat_mode 3\non_finished:\nset_e 99\ncell_off\n\n") + device.due()
+    assert b"".join(said) == b"e\n!000F: Line 3\n\n"
+
+
 def test_a_script_the_instrument_refuses_is_an_error_with_its_meaning(
     connected: Connect, monkeypatch: pytest.MonkeyPatch, emulator: EmulatedPotentiostat, short_sweep: Sweep
 ) -> None:
@@ -285,13 +292,15 @@ def test_ctrl_c_while_the_cell_is_switched_off_waits_until_it_is(
 
 
 @pytest.mark.parametrize("fault", LINE_FAULTS)
-@pytest.mark.usefixtures("impatient")
-def test_whatever_happens_to_any_line_the_cell_is_off_or_somebody_is_told(fault: str, connected: Connect) -> None:
+def test_whatever_happens_to_any_line_the_cell_is_off_or_somebody_is_told(
+    fault: str, connected: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_time_be_virtual(monkeypatch)
     sweep = Sweep(1e5, 1e4, 2, 0.01)
     for line in range(FIRST_LINE_OF_A_SWEEP, 14):
         faults = Faults(lines={line: fault})  # type: ignore[dict-item]
         device = EmulatedPotentiostat(SYMMETRIC, faults=faults, noise=0.0)
-        meter = connected(device, patience_s=0.05)
+        meter = connected(device)
         told = None
         received: list[Point] = []
         try:
@@ -407,7 +416,7 @@ def test_a_single_point_can_be_measured(connected: Connect, emulator: EmulatedPo
 def test_an_instrument_that_is_not_one_of_these_is_named(
     connected: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(palmsens.MODELS, "espico")
+    monkeypatch.delitem(palmsens_models.MODELS, "espico")
     with pytest.raises(InstrumentError, match=r"tespico1304.*Known are"):
         connected(EmulatedPotentiostat(SYMMETRIC, model="espico"))
 

@@ -29,11 +29,14 @@ from instruments.emulated.cells import SYMMETRIC
 from instruments.emulated.clock import RealClock
 from instruments.emulated.faults import Faults
 from instruments.emulated.inprocess import library
-from instruments.emulated.solartron import EmulatedAnalyser, EmulatedBench, EmulatedInterface, TwoLetterDevice
+from instruments.emulated.solartron import EmulatedAnalyser, EmulatedBench, EmulatedInterface
 from instruments.emulated.tcp import TcpServer
+from instruments.emulated.two_letters import TwoLetterDevice
+from instruments.plan import Mains, Plan
 from instruments.potentiostat import Point
 from instruments.solartron import Solartron
-from instruments.solartron_codes import Setup, confirms, parse_dvm, parse_identity, parse_result, parts, written
+from instruments.solartron_codes import confirms, parse_dvm, parse_identity, parse_result, parts, written
+from instruments.solartron_setup import Setup
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -82,7 +85,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pointwise, "ANSWER_S", 0.02)
     monkeypatch.setattr(pointwise, "BACK_OFF_S", 0.0)
     monkeypatch.setattr(sessions, "READY_S", 0.02)
-    monkeypatch.setattr(pointwise, "predicted_point_s", lambda frequency_hz: 0.0)
+    monkeypatch.setattr("instruments.sweep.predicted_point_s", lambda frequency_hz: 0.0)
 
 
 def alone(**options: Any) -> EmulatedAnalyser:
@@ -862,3 +865,39 @@ def test_an_abort_through_a_gpib_adapter_ends_a_point_that_would_take_minutes() 
                 list(meter.sweep(Sweep(0.01, 0.01, 1, 0.01)))
     assert time.monotonic() - begun < 5
     assert not setup.cell_is_on
+
+
+# --- as planned
+
+
+def test_a_point_is_integrated_and_settled_as_planned(setup_of: Callable[..., Setups], connected: Connect) -> None:
+    device = setup_of()
+    plan = Plan.of(Sweep(1e3, 1.0, 2, 0.01), mains=Mains(()), overhead_s=0.05)
+    with_clock = device.analyser if isinstance(device, EmulatedBench) else device
+    points = list(connected(device).sweep(plan.as_sweep()))
+    assert [point.frequency_set_hz for point in points] == plan.frequencies_hz.tolist()
+    said, seen = {}, []
+    for line in with_clock.log:  # what integration and delay were when each frequency was set
+        if line[:2] in ("IS", "MS"):
+            said[line[:2]] = float(line[2:])
+        elif line.startswith("FR"):
+            seen.append(dict(said))
+    for step, was in zip(plan.steps, seen, strict=True):
+        expected_s = max(QUICK["integration_s"], step.cycles / step.frequency_hz)
+        assert was["IS"] == pytest.approx(expected_s, rel=1e-4)
+        assert was["MS"] == pytest.approx(step.settle_s, rel=1e-4, abs=1e-9)
+
+
+def test_longer_integration_means_less_noise() -> None:
+    spread = []
+    for seconds in (0.1, 10.0):
+        with opened(alone(noise=0.01), integration_s=seconds) as meter:
+            z = np.array([meter.measure_point(1e3, amplitude_v=0.01).z_ohm for _ in range(60)])
+        spread.append(np.std(z) / abs(np.mean(z)))
+    assert spread[0] / spread[1] == pytest.approx(10.0, rel=0.35)  # the root of a hundred; each from 120 numbers
+
+
+def test_points_are_measured_again_where_asked_for() -> None:
+    with opened(alone(faults=Faults(points={1: "overload"})), remeasure=2) as meter:
+        points = list(meter.sweep(Sweep(1e3, 10.0, 1, 0.01)))
+    assert [point.attempt for point in points] == [1, 2, 1]

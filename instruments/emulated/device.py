@@ -161,8 +161,10 @@ class LineDevice(ABC):
         """How long it has been on (s), which is the age of its cell."""
         return self.clock.now() - self._on_since
 
-    def _measured(self, frequency_hz: float, amplitude_v: float = 0.0, *, source_ohm: float = 0.0) -> complex:
-        """Return the cell's impedance (ohm) with noise; a point with the fault ``nan`` is not a number.
+    def _measured(
+        self, frequency_hz: float, amplitude_v: float = 0.0, *, source_ohm: float = 0.0, quieter: float = 1.0
+    ) -> complex:
+        """Return the cell's impedance (ohm) with its noise over `quieter`; with the fault ``nan`` it is no number.
 
         Afterwards `_fault` is what was wrong with the point: the fault planned for it, or `saturated_as` if the
         excitation (V rms, behind `source_ohm`) needs more current than the cell's largest.
@@ -170,7 +172,8 @@ class LineDevice(ABC):
         found = self.cell.response(frequency_hz, self._elapsed_s, amplitude_v, source_ohm=source_ohm)
         self._fault = self._fault_of_point or (self.saturated_as if found.is_saturated else "")
         self._points += 1
-        noisy = found.z_ohm + self._noise * abs(found.z_ohm) * complex(*self._rng.standard_normal(2))
+        noise = self._noise / quieter * abs(found.z_ohm)
+        noisy = found.z_ohm + noise * complex(*self._rng.standard_normal(2))
         return complex(math.nan, math.nan) if self._fault == "nan" else noisy
 
     @property

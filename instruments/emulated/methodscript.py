@@ -95,6 +95,7 @@ class EmulatedPotentiostat:
         self._model = model
         self._limits = MODELS[model]
         self._rng = rng or np.random.default_rng(0)
+        self._voltage_rng = np.random.default_rng(1)  # reading the voltage leaves the noise of the points alone
         self._noise = noise
         self._faults = faults or Faults()
         self._echo_end = "" if joined_echo else "\n"
@@ -250,7 +251,7 @@ class EmulatedPotentiostat:
         yield 0.0, "M000B"
         for _ in range(max(1, round(seconds / interval_s))):
             rest_v = self.cell.voltage_v(self.clock.now() - self._on_since)
-            volts = rest_v + 1e-5 * float(self._rng.standard_normal())
+            volts = rest_v + 1e-5 * float(self._voltage_rng.standard_normal())
             yield interval_s, f"Pab{number(volts)},10,287"
         self._in_loop = False
         yield 0.0, "*"

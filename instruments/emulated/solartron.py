@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import cmath
 import math
-import re
-from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from instruments.emulated.cells import EmulatedCell
 from instruments.emulated.clock import Clock, FastClock
-from instruments.emulated.device import LineDevice
 from instruments.emulated.faults import Faults
+from instruments.emulated.two_letters import (
+    Code,
+    TwoLetterDevice,
+    decimal,
+    number,
+)
 
+NOISE_AFTER_S = 0.1
 OVERHEAD_S = 0.05
 NO_SIGNAL = "7"
 POINT_ERRORS: Mapping[str, str] = {
@@ -29,33 +32,17 @@ POINT_ERRORS: Mapping[str, str] = {
     "nan": "5",
 }
 """Error digit by fault: made up, as the real ones are not known here."""
-UNKNOWN, MISMATCH, OUT_OF_RANGE, FLOAT_FORMAT, ILLEGAL_QUERY = 1, 2, 3, 4, 5
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One setting: limits of its value, how often it is there (channels), and whether it takes two values."""
-
-    low: float
-    high: float
-    whole: bool = True
-    channels: tuple[int, ...] = ()
-    pair: tuple[int, int] | None = None
-
-
-def _number(low: float, high: float) -> Code:
-    return Code(low, high, whole=False)
 
 
 ANALYSER: Mapping[str, Code] = {
-    "FR": _number(1e-5, 32e6),
-    "VA": _number(0, 3),
-    "VB": _number(-40.95, 40.95),
-    "IA": _number(0, 0.06),
-    "IB": _number(-0.1, 0.1),
+    "FR": number(1e-5, 32e6),
+    "VA": number(0, 3),
+    "VB": number(-40.95, 40.95),
+    "IA": number(0, 0.06),
+    "IB": number(-0.1, 0.1),
     "GT": Code(0, 1),
-    "IS": _number(0.01, 1e5),
-    "MS": _number(0, 1e5),
+    "IS": number(0.01, 1e5),
+    "MS": number(0, 1e5),
     "AU": Code(0, 4),
     "CZ": Code(0, 1),
     "UW": Code(0, 1),
@@ -72,8 +59,8 @@ ANALYSER: Mapping[str, Code] = {
 }
 INTERFACE: Mapping[str, Code] = {
     "PO": Code(0, 1),
-    "PV": _number(-14.5, 14.5),
-    "PC": _number(-2, 2),
+    "PV": number(-14.5, 14.5),
+    "PC": number(-2, 2),
     "PI": Code(0, 1),
     "PW": Code(0, 1),
     "BY": Code(0, 1),
@@ -90,110 +77,6 @@ INTERFACE: Mapping[str, Code] = {
     "GP": Code(0, 2),
     "FI": Code(0, 2),
 }
-FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(E[+-]?\d{1,2})?")
-
-
-class TwoLetterDevice(LineDevice):
-    """An instrument that is led by two letters and numbers; a subclass says which, and what its actions do.
-
-    Parameters
-    ----------
-    cell : EmulatedCell
-        What is connected to it.
-    error_query : str
-        The query that answers the last command error and forgets it.
-    **options
-        Those of `LineDevice`.
-
-    Attributes
-    ----------
-    errors : list of int
-        Every error of group 0 so far.
-    values : dict
-        Every setting by code, or by code and channel.
-    """
-
-    end = "\r\n"
-    codes: Mapping[str, Code]
-    actions: tuple[str, ...]
-
-    def __init__(self, cell: EmulatedCell, *, error_query: str = "?ER", **options: Any) -> None:
-        super().__init__(cell, **options)
-        self.errors: list[int] = []
-        self.values: dict[str, tuple[float, ...]] = {}
-        self._error_query = error_query
-        self._last_error = 0
-        self._reset()
-
-    @abstractmethod
-    def _act(self, code: str) -> None:
-        """Do what a code without arguments asks for."""
-
-    @abstractmethod
-    def _changed(self) -> None:
-        """Note what a new setting means for the cell."""
-
-    def value(self, key: str) -> float:
-        """Return a setting that is one number, by its code, or code and channel."""
-        return self.values[key][0]
-
-    def _reset(self) -> None:
-        for name, code in self.codes.items():
-            rest = min(max(0.0, code.low), code.high)
-            for key in (f"{name}{channel}" for channel in code.channels) if code.channels else (name,):
-                self.values[key] = (rest, float(code.pair[0])) if code.pair else (rest,)
-
-    def _obey(self, line: str) -> None:
-        text = line.replace(" ", "")
-        if text == self._error_query:
-            self._answer(f"{self._last_error:02d}")
-            self._last_error = 0
-        elif text.startswith("?"):
-            self._tell(text[1:])
-        elif text in self.actions:
-            self._act(text)
-        elif text:
-            self._set(text)
-
-    def _tell(self, text: str) -> None:
-        """Answer a query; one that has no answer leaves only an error."""
-        name, channel = text[:2], text[2:]
-        if name in self.actions:
-            self._refuse(ILLEGAL_QUERY)
-        elif name not in self.codes:
-            self._refuse(UNKNOWN)
-        elif text not in self.values:
-            self._refuse(OUT_OF_RANGE if channel and self.codes[name].channels else MISMATCH)
-        else:
-            whole = self.codes[name].whole
-            self._answer(",".join(f"{value:.0f}" if whole else decimal(value, 7) for value in self.values[text]))
-
-    def _set(self, text: str) -> None:
-        name, words = text[:2], text[2:].split(",")
-        code = self.codes.get(name)
-        if code is None:
-            self._refuse(UNKNOWN)
-        elif len(words) != (2 if code.channels or code.pair else 1) or not all(words):
-            self._refuse(MISMATCH)
-        elif not all(FLOAT.fullmatch(word) for word in words):
-            self._refuse(FLOAT_FORMAT)
-        else:
-            self._take(name, code, [float(word) for word in words])
-
-    def _take(self, name: str, code: Code, numbers: list[float]) -> None:
-        channel = int(numbers.pop(0)) if code.channels else None
-        limits = [(code.low, code.high), *([code.pair] if code.pair else [])]
-        inside = all(low <= number <= high for number, (low, high) in zip(numbers, limits, strict=True))
-        known = channel is None or channel in code.channels
-        if not (inside and known and (not code.whole or all(number == int(number) for number in numbers))):
-            self._refuse(OUT_OF_RANGE)
-            return
-        self.values[name if channel is None else f"{name}{channel}"] = tuple(numbers)
-        self._changed()
-
-    def _refuse(self, error: int) -> None:
-        self.errors.append(error)
-        self._last_error = error
 
 
 class EmulatedInterface(TwoLetterDevice):
@@ -312,12 +195,16 @@ class EmulatedAnalyser(TwoLetterDevice):
                 self._answer("0")
 
     def _measure(self) -> None:
-        """Take the time that settling and whole cycles of integration take, then say the result."""
+        """Take the time that settling and whole cycles of integration take, then say the result.
+
+        Its noise is what it was made with after 0.1 s, and falls with the root of the integration from there.
+        """
         frequency_hz = self.value("FR")
         integration_s = math.ceil(self.value("IS") * frequency_hz) / frequency_hz
         after_s = OVERHEAD_S + self.value("MS") + 1 / frequency_hz + integration_s
         gain = self._interface.gain if self._interface else 1.0
-        z, fault = self._measured(frequency_hz, self.value("VA") * gain), self._fault
+        quieter = math.sqrt(max(integration_s / NOISE_AFTER_S, 1.0))
+        z, fault = self._measured(frequency_hz, self.value("VA") * gain, quieter=quieter), self._fault
         if fault == "runtime_error":
             return  # as if the generator had tripped: nothing is ever said
         error = POINT_ERRORS.get(fault, "0")
@@ -412,8 +299,3 @@ class EmulatedBench:
     def log(self) -> list[str]:
         """Every line both received."""
         return self.interface.log + self.analyser.log
-
-
-def decimal(value: float, digits: int) -> str:
-    """Write a number as the instruments do, with a sign, `digits` digits and a two-digit exponent."""
-    return f"{value:+.{digits - 1}E}"
