@@ -19,6 +19,7 @@ from eis.cli.options import (
     KINDS,
     WEIGHTS,
     AsJson,
+    Columns,
     Files,
     Plots,
     Weight,
@@ -77,6 +78,7 @@ def convert(
     into: Annotated[
         Path | None, typer.Option(metavar="FILE.nc", help="Instead: one collection of all spectra.")
     ] = None,
+    columns: Columns = None,
     full: Annotated[bool, typer.Option(help="Put the arrays into the JSON document.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -98,7 +100,7 @@ def convert(
         writer = stack.enter_context(Writer(into)) if into is not None else None
 
         def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-            spectra = read(name)
+            spectra = read(name, columns)
             for i, spectrum in enumerate(spectra):
                 if writer is not None:
                     writer.add(spectrum)
@@ -131,12 +133,12 @@ def verify(files: Files, json: AsJson = False) -> None:
 
 
 @app.command()
-def validate(files: Files, plot: Plots = None, json: AsJson = False) -> None:
+def validate(files: Files, columns: Columns = None, plot: Plots = None, json: AsJson = False) -> None:
     """Test spectra against Kramers–Kronig: valid, suspect or invalid, and why. Exits 3 unless all are valid."""
     from eis.validation import validate as test
 
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in read(name):
+        for spectrum in read(name, columns):
             found = test(spectrum)
             if plot:
                 from eis.plots import plot_residuals
@@ -169,6 +171,7 @@ def check(
     element: Annotated[str | None, typer.Option(help="The resistance that is the interface, e.g. R2.")] = None,
     weight: Weight = "modulus",
     out: Annotated[Path | None, typer.Option(help="Folder for result.json, report.txt, report.html.")] = None,
+    columns: Columns = None,
     json: AsJson = False,
 ) -> None:
     """Say whether a cell meets a limit. Exits 0 for PASS, 1 for FAIL, 3 if the measurement cannot decide."""
@@ -196,7 +199,7 @@ def check(
     announce_compiling()
 
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in read(name):
+        for spectrum in read(name, columns):
             one = pipeline.assess(
                 spectrum, cell, limit, circuit=circuit, reading=read_as, element=element, weight=chosen
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eis.cli import output, values
-from eis.cli.options import WEIGHTS, AsJson, Files, Plots, Weight, announce_compiling, read, save
+from eis.cli.options import WEIGHTS, AsJson, Columns, Files, Plots, Weight, announce_compiling, read, save
 from eis.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def fit(
     compare: Annotated[list[str] | None, typer.Option(metavar="CIRCUIT", help="Rank circuits by AICc.")] = None,
     profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help="95 % profile interval.")] = None,
     sequence: Annotated[bool, typer.Option("--sequence", help="Begin each spectrum near the one before.")] = False,
+    columns: Columns = None,
     plot: Plots = None,
     json: AsJson = False,
 ) -> None:
@@ -52,7 +53,7 @@ def fit(
     before: list[Fit] = []
 
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in read(name):
+        for spectrum in read(name, columns):
             entry: output.Entry = {"file": name}
             if rivals:
                 from fitting.selection import compare as rank

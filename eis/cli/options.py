@@ -19,14 +19,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON doc
 Weight = Annotated[str, typer.Option(help="modulus, unit, proportional or variance.")]
 Plots = Annotated[Path | None, typer.Option("--plot", metavar="DIR", help="Write a PNG per spectrum to DIR.")]
 WEIGHTS: tuple[WeightName, ...] = ("modulus", "unit", "proportional", "variance")
+Columns = Annotated[
+    str | None,
+    typer.Option(metavar="MAP", help="Columns of a table: frequency=f (Hz),real=3,imag=-X (a unit after @)."),
+]
 KINDS: tuple[CellKind, ...] = ("symmetric", "half", "full", "blocking")
 
 
-def read(name: str) -> list[Spectrum]:
-    """Read all spectra of a file."""
+def read(name: str, columns: str | None = None) -> list[Spectrum]:
+    """Read all spectra of a file; `columns` names those of a table."""
     from eis.readers import read_all
 
-    return read_all(name)
+    return read_all(name, columns=columns)
 
 
 def announce_compiling() -> None:

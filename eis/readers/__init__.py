@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Protocol
 
 from eis.readers import (
     autolab,
+    bdf,
+    bridge_csv,
     ch_instruments,
     ec_lab,
     ec_lab_binary,
@@ -15,21 +18,27 @@ from eis.readers import (
     gamry,
     ivium,
     novocontrol,
+    numpy_array,
     own,
     palmsens_session,
     parstat,
     powersuite,
     ps_trace,
     relaxis,
+    spreadsheet,
     table,
     versa_studio,
     zahner,
     zplot,
 )
+from eis.readers.columns import parse
 from eis.readers.source import Source, load
 from eis.spectrum import Spectrum
 
 __all__ = ["READERS", "Reader", "Source", "read", "read_all"]
+
+Columns = Mapping[str, str | int] | str
+"""What `eis.readers.columns.parse` takes."""
 
 
 class Reader(Protocol):
@@ -66,18 +75,25 @@ READERS: tuple[Reader, ...] = (
     novocontrol,
     relaxis,
     ivium,
+    bridge_csv,
+    bdf,
+    spreadsheet,
+    numpy_array,
     table,
 )
 """Every format, in the order they are asked."""
 
 
-def read(path: str | os.PathLike[str]) -> Spectrum:
+def read(path: str | os.PathLike[str], *, columns: Columns | None = None) -> Spectrum:
     """Read the one spectrum of a file, in the format its beginning shows.
 
     Parameters
     ----------
     path : str or path
         The file; its suffix does not matter.
+    columns : mapping or str, optional
+        Which column of a table holds what, e.g. ``{"frequency": "f (Hz)", "real": 3, "imag": "-X@mohm"}``; see
+        `eis.readers.columns`.
 
     Returns
     -------
@@ -90,9 +106,11 @@ def read(path: str | os.PathLike[str]) -> Spectrum:
     ------
     ReadError
         If the file is not readable, not recognised, not what it begins as, or holds several spectra.
+    ConfigError
+        If `columns` is no such map.
     """
     source = load(path)
-    found = _reader(source).read(source)
+    found = _spectra(source, columns)
     if len(found) > 1:
         raise source.fail(
             f"The file holds {len(found)} spectra",
@@ -102,26 +120,37 @@ def read(path: str | os.PathLike[str]) -> Spectrum:
     return found[0]
 
 
-def read_all(path: str | os.PathLike[str]) -> list[Spectrum]:
+def read_all(path: str | os.PathLike[str], *, columns: Columns | None = None) -> list[Spectrum]:
     """Read every spectrum of a file, in the order of the file; see `read`.
 
     Parameters
     ----------
     path : str or path
         The file.
+    columns : mapping or str, optional
+        As in `read`.
 
     Returns
     -------
     list of Spectrum
-        At least one; with `cycle` in the metadata if the file counts cycles or holds several.
+        At least one; if the file holds several, with what tells them apart in their metadata (`cycle`, `loop`,
+        `step`, `channel`, `electrode`, `temperature_c`, …).
 
     Raises
     ------
     ReadError
         If the file is not readable, not recognised, or not what it begins as.
     """
-    source = load(path)
-    return _reader(source).read(source)
+    return _spectra(load(path), columns)
+
+
+def _spectra(source: Source, columns: Columns | None) -> list[Spectrum]:
+    if columns is None:
+        return _reader(source).read(source)
+    named = parse(columns)
+    if spreadsheet.recognises(source):
+        return spreadsheet.read_mapped(source, named)
+    return table.read_mapped(source, named)
 
 
 def _reader(source: Source) -> Reader:
