@@ -1,6 +1,8 @@
 """Thousands of spoiled files: a reader answers with a ReadError or with finite numbers, and with nothing else.
 
-``python tests/test_reader_fuzz.py FILE COUNT SEED`` runs the same on one file and prints what happened.
+``python tests/test_reader_fuzz.py FILE COUNT SEED`` runs the same on one file and prints what happened;
+``python tests/test_reader_fuzz.py all COUNT SEED`` spreads so many over every file of every reader, and says how
+long a file took and how much memory that needed.
 """
 
 from __future__ import annotations
@@ -177,8 +179,44 @@ def test_a_spoiled_netcdf_is_an_error_of_ours_or_sound_numbers(tmp_path) -> None
     assert found["ReadError"] > 35
 
 
+def fuzz_everything(count: int, seed: int, folder: Path) -> dict[str, object]:
+    """Read `count` spoiled copies spread over the files of all readers; say what came of it, and what it took."""
+    import resource
+    import time
+    import warnings
+
+    from tests.vendors import files
+
+    warnings.simplefilter("error")
+    wholes = {name: file.content for name, (_, file) in files().items()}
+    wholes |= {name: (DATASETS / name).read_bytes() for name in FILES}
+    each = -(-count // len(wholes))
+    found: Counter[str] = Counter()
+    took_s: list[float] = []
+    slowest = ("", 0.0)
+    for name, whole in wholes.items():
+        for n in range(each):
+            begun = time.process_time()
+            found += fuzz_bytes(whole, folder / name, 1, seed * 7919 + n)
+            took_s.append(time.process_time() - begun)
+            slowest = max(slowest, (f"{name} {n}", took_s[-1]), key=lambda one: one[1])
+    return {
+        "files": len(wholes),
+        "mutants": len(took_s),
+        **found,
+        "p99_ms": round(1e3 * float(np.quantile(took_s, 0.99)), 2),
+        "slowest": f"{slowest[0]}: {1e3 * slowest[1]:.0f} ms",
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
 if __name__ == "__main__":
     import tempfile
 
+    sys.path.insert(0, str(ROOT))
     with tempfile.TemporaryDirectory() as name:
-        print(json.dumps(fuzz(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(name))))
+        chosen, number, start = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+        if chosen == "all":
+            print(json.dumps(fuzz_everything(number, start, Path(name)), indent=1))
+        else:
+            print(json.dumps(fuzz(Path(chosen), number, start, Path(name))))

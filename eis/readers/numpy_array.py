@@ -162,7 +162,8 @@ def _array(source: Source) -> NDArray[np.float64] | NDArray[np.complex128]:
             mend="Copy the file again.",
         )
     array = np.frombuffer(data, kind).reshape(shape, order="F" if header[2] == "True" else "C")
-    return array.astype(np.complex128) if kind.kind == "c" else array.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a NaN of single precision may complain as it is widened
+        return array.astype(np.complex128) if kind.kind == "c" else array.astype(np.float64)
 
 
 def _columns(
