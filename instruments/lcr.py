@@ -235,6 +235,7 @@ class LcrBridge(Bridge):
             instrument_verified=False,
             source_resistance_ohm=self._source_resistance_ohm,
             blocking_cell_only=True,
+            plans_cycles=True,
         )
 
     def _prepare(self, sweep: Sweep) -> None:

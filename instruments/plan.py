@@ -1,12 +1,7 @@
-"""What a sweep will do, worked out before it starts: which frequencies, how many cycles at each, and how long.
-
-Mains interference is a line in frequency. A point measured for T seconds sees everything within about 2/T of its
-frequency, so a point near a mains line is moved aside *and* measured for long enough to tell the two apart.
-"""
+"""What a sweep will do, worked out before it starts: which frequencies, how many cycles at each, and how long."""
 
 from __future__ import annotations
 
-import bisect
 import hashlib
 import itertools
 import json
@@ -20,66 +15,14 @@ import numpy as np
 from eis.errors import ConfigError
 from eis.quantities import format_si
 from eis.spectrum import RealArray
+from instruments.mains import SIGNIFICANT, aside, rounded
+from instruments.mains import Mains as Mains  # part of what a plan is described with
 from instruments.planned import PlannedSweep
 from instruments.potentiostat import OVERHEAD_S, Sweep
 
 SCHEMA = "eis.plan/1"
-CLEARANCE = 0.25
-"""How near a moved point may come to another, as a fraction of the grid's step."""
-SIGNIFICANT = 9
-"""Digits a planned frequency is rounded to, so that a plan is the same on every machine."""
-
 MOST_SHOWN = 10
 """How many moved points a description lists."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mains:
-    """Where interference from the power line is expected.
-
-    Parameters
-    ----------
-    lines_hz : tuple of float
-        Fundamentals (Hz); both by default, for a plan may be carried elsewhere. Empty takes no notice of mains.
-    harmonics : int
-        How many multiples of each, the fundamental included.
-    distance : float
-        Relative distance a point keeps from each line.
-    resolve : float
-        A point is measured for at least this many periods of its distance to the nearest line (2 makes the two
-        distinct in a Fourier transform); 0 leaves the cycles alone.
-    """
-
-    lines_hz: tuple[float, ...] = (50.0, 60.0)
-    harmonics: int = 20
-    distance: float = 0.01
-    resolve: float = 2.0
-
-    def __post_init__(self) -> None:
-        faults = [f"lines_hz holds {line!r}" for line in self.lines_hz if not (math.isfinite(line) and line > 0)]
-        if not 0 <= self.distance < 0.5:
-            faults.append(f"distance is {self.distance!r}; give a fraction below 0.5, such as 0.01")
-        if self.harmonics < 1:
-            faults.append(f"harmonics is {self.harmonics!r}; 1 is the fundamental alone")
-        if not (math.isfinite(self.resolve) and self.resolve >= 0):
-            faults.append(f"resolve is {self.resolve!r}; give a number of periods, 0 for none")
-        if faults:
-            raise ConfigError("The mains are not described rightly", where="Mains", mend="; ".join(faults))
-
-    @property
-    def all_hz(self) -> tuple[float, ...]:
-        """Every line, harmonics included (Hz), rising."""
-        return tuple(
-            sorted({line * multiple for line in self.lines_hz for multiple in range(1, self.harmonics + 1)})
-        )
-
-    def nearest_hz(self, frequency_hz: float) -> float:
-        """Return the line nearest to `frequency_hz` (Hz); NaN if there is none."""
-        return min(self.all_hz, key=lambda line: abs(line - frequency_hz), default=math.nan)
-
-    def touches(self, frequency_hz: float) -> bool:
-        """Tell whether `frequency_hz` (Hz) is nearer to a line than the distance to keep."""
-        return any(abs(frequency_hz - line) < self.distance * line * (1 - 1e-9) for line in self.all_hz)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +100,16 @@ class Plan:
         The lines that were avoided.
     is_native : bool
         Whether the instrument runs the sweep by itself, on a grid of its own.
+    is_paced : bool
+        Whether the instrument can be told how many cycles to measure. Where it cannot, it takes its own time, and
+        what is planned of that is an estimate.
     """
 
     sweep: Sweep
     steps: tuple[Step, ...]
     mains: Mains
     is_native: bool = False
+    is_paced: bool = True
 
     @classmethod
     def of(
@@ -174,6 +121,7 @@ class Plan:
         least_s: float = LEAST_S,
         overhead_s: float | Callable[[float], float] = 0.0,
         repeat_decades: float | None = None,
+        is_paced: bool = True,
     ) -> Plan:
         """Plan a sweep.
 
@@ -193,6 +141,8 @@ class Plan:
         repeat_decades : float, optional
             How much of the sweep's beginning is measured again at its end, to see drift; 0 for the first point
             alone. None repeats nothing.
+        is_paced : bool, optional
+            Whether the instrument can be told how many cycles to measure; see `Plan`.
 
         Raises
         ------
@@ -202,8 +152,8 @@ class Plan:
         mains = Mains() if mains is None else mains
         table = sorted(bands, key=lambda band: -band.from_hz)
         _check(sweep, table, least_s, repeat_decades)
-        grid = [_rounded(value) for value in sweep.frequencies_hz.tolist()]
-        placed = _aside(grid, mains, sweep)
+        grid = [rounded(value) for value in sweep.frequencies_hz.tolist()]
+        placed = aside(grid, mains, sweep.stop_hz, sweep.start_hz)
         again = 0
         if repeat_decades is not None:
             lowest = grid[0] * 10.0**-repeat_decades * (1 - 1e-6)
@@ -220,7 +170,8 @@ class Plan:
             return Step(frequency, grid[index], cycles, band.settle_cycles / frequency, float(needs), repeat)
 
         steps = [step(index) for index in range(len(grid))]
-        return cls(sweep, (*steps, *(step(index, repeat=True) for index in range(again))), mains)
+        steps += [step(index, repeat=True) for index in range(again)]
+        return cls(sweep, tuple(steps), mains, is_paced=is_paced)
 
     @property
     def frequencies_hz(self) -> RealArray:
@@ -254,7 +205,7 @@ class Plan:
     def native(cls, sweep: Sweep, *, overhead_s: float = OVERHEAD_S) -> Plan:
         """Plan for an instrument that makes its own grid: nothing is moved or repeated, a point takes a cycle."""
         plan = cls.of(sweep, mains=Mains(()), bands=[Band(0.0, 1, 1.0)], least_s=0.0, overhead_s=overhead_s)
-        return replace(plan, is_native=True)
+        return replace(plan, is_native=True, is_paced=False)
 
     def as_sweep(self) -> Sweep:
         """Return the plan as a sweep a driver can run: the plain one for an instrument with a grid of its own."""
@@ -264,7 +215,7 @@ class Plan:
             **self.sweep.to_dict(),
             planned_hz=tuple(step.frequency_hz for step in self.steps),
             planned_s=tuple(step.duration_s for step in self.steps),
-            planned_cycles=tuple(float(step.cycles) for step in self.steps),
+            planned_cycles=tuple(float(step.cycles) for step in self.steps if self.is_paced),
             planned_settle_s=tuple(step.settle_s for step in self.steps),
         )
 
@@ -290,6 +241,7 @@ class Plan:
             "sweep": self.sweep.to_dict(),
             "mains": {**asdict(self.mains), "lines_hz": list(self.mains.lines_hz)},
             "duration_s": self.duration_s,
+            "is_paced": self.is_paced,
             "steps": [asdict(step) for step in self.steps],
         }
 
@@ -305,7 +257,9 @@ class Plan:
         lines = [
             f"{_count(len(once), 'point')} from {ends}, {sweep.points_per_decade:g} per decade; "
             f"{format_si(excitation, unit)} rms around {format_si(bias, unit)} DC",
-            f"It will take {format_duration(self.duration_s)}:",
+            f"It will take {format_duration(self.duration_s)}:"
+            if self.is_paced
+            else f"It will take about {format_duration(self.duration_s)}, for the instrument has its own pace:",
         ]
         for (low, seconds), (_, steps) in zip(
             self.duration_by_decade_s(), itertools.groupby(once, lambda s: _decade(s.frequency_hz)), strict=True
@@ -315,7 +269,8 @@ class Plan:
             spread = f"{cycles[0]:,}" if len(cycles) == 1 else f"{cycles[0]:,} to {cycles[-1]:,}"
             lines.append(
                 f"  from {format_si(low, 'Hz', digits=3):>7}  {_count(len(group), 'point'):>9}  "
-                f"{format_duration(seconds):>12}  {spread.replace(',', ' ')} cycles each"
+                f"{format_duration(seconds):>12}"
+                + (f"  {spread.replace(',', ' ')} cycles each" if self.is_paced else "")
             )
         if again:
             seconds = sum(step.duration_s for step in self.steps if step.repeat)
@@ -361,31 +316,6 @@ def _check(sweep: Sweep, table: list[Band], least_s: float, repeat_decades: floa
         faults.append(f"repeat_decades is {repeat_decades!r}; give decades, 0 for the first point alone")
     if faults:
         raise ConfigError("The plan is not described rightly", where="Plan", mend="; ".join(faults))
-
-
-def _aside(grid: list[float], mains: Mains, sweep: Sweep) -> list[float]:
-    """Return the grid with every point that touches a mains line at the nearest free place; falling, as many."""
-    step = math.log(grid[0] / grid[-1]) / (len(grid) - 1) if len(grid) > 1 else 0.0
-    clearance = CLEARANCE * step
-    taken = sorted(value for value in grid if not mains.touches(value))
-    edges = [line * (1 + side * mains.distance) for line in mains.all_hz for side in (-1, 1)]
-    for value in grid:
-        if not mains.touches(value):
-            continue
-        beside = [other * math.exp(side * clearance) for other in taken for side in (-1, 1)]
-        free = [
-            place
-            for place in map(_rounded, [*edges, *beside])
-            if sweep.stop_hz <= place <= sweep.start_hz
-            and not mains.touches(place)
-            and all(abs(math.log(place / other)) >= clearance * (1 - 1e-6) for other in taken)
-        ]
-        bisect.insort(taken, min(free, key=lambda place: abs(math.log(place / value)), default=value))
-    return taken[::-1]
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.{SIGNIFICANT}g}")
 
 
 def _text(value: float) -> str:

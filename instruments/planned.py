@@ -90,8 +90,15 @@ class PlannedSweep(Sweep):
         return {frequency: place for place, frequency in reversed(list(enumerate(self.planned_hz)))}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain JSON values; `sweep_from` makes a sweep of them again."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        """Return the settings as plain JSON values; `sweep_from` makes a sweep of them again.
+
+        What is not planned is left out, as before it could be planned: journals are known by a hash of this.
+        """
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+            if value != ()
+        }
 
 
 def sweep_from(values: Mapping[str, Any]) -> Sweep:

@@ -98,6 +98,8 @@ class Capabilities:
         Lowest and highest direct current (A).
     blocking_cell_only : bool
         Whether a cell with a voltage of its own must not be connected: a direct current could flow through it.
+    plans_cycles : bool
+        Whether it can be told over how many cycles to measure a point.
     """
 
     f_min_hz: float
@@ -113,6 +115,7 @@ class Capabilities:
     blocking_cell_only: bool = False
     i_ac_rms: tuple[float, float] | None = None
     i_dc: tuple[float, float] = (0.0, 0.0)
+    plans_cycles: bool = False
 
     def check(self, sweep: Sweep, *, where: str) -> None:
         """Refuse a sweep the instrument cannot do, before anything is sent.

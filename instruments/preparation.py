@@ -182,8 +182,10 @@ def prepare(
 
 
 def _plan(instrument: Potentiostat, sweep: Sweep, wishes: Preparation) -> Plan:
-    if instrument.capabilities().native_sweep == "none":
-        return Plan.of(sweep, mains=Mains(wishes.mains_hz), repeat_decades=wishes.repeat_decades)
+    able = instrument.capabilities()
+    if able.native_sweep == "none":
+        mains = Mains(wishes.mains_hz)
+        return Plan.of(sweep, mains=mains, repeat_decades=wishes.repeat_decades, is_paced=able.plans_cycles)
     if wishes.repeat_decades is not None:
         raise ConfigError(
             f"The {instrument.identify().model} runs a sweep by itself and cannot come back to its beginning",

@@ -152,9 +152,9 @@ def require_plan(
         raise _other(
             path,
             [
-                f"{name} is {ours[name]!r}, in the journal {theirs[name]!r}"
-                for name in ours
-                if ours[name] != theirs[name]
+                f"{name} is {ours.get(name)!r}, in the journal {theirs.get(name)!r}"
+                for name in {**ours, **theirs}
+                if ours.get(name) != theirs.get(name)
             ],
         )
     if limits is not None and record.limits is not None and limits != record.limits:

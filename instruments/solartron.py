@@ -36,7 +36,7 @@ from instruments.solartron_codes import (
     parse_result,
     written,
 )
-from instruments.solartron_setup import Setup
+from instruments.solartron_setup import INTEGRATION_S, Setup
 
 if TYPE_CHECKING:
     from pyvisa.highlevel import VisaLibraryBase
@@ -51,6 +51,9 @@ FREQUENCY_TOLERANCE = 1e-4
 
 class Solartron(PointByPoint):
     """A Solartron analyser; make one with `instruments.connect` or `Solartron.open`.
+
+    A sweep's planned cycles become seconds of integration (``IS``), for how cycles are asked for is not known, and
+    its settling the delay of each measurement (``MS``); the options are the least of both.
 
     Parameters
     ----------
@@ -147,7 +150,7 @@ class Solartron(PointByPoint):
         self._interface = Conversation(interface, gap_s=gap_s, stop=stop) if interface else None
         self._sent_per_rms = self._setup.sent_per_rms(with_interface=interface is not None)
         self._ohm_per_result = self._setup.ohm_per_result(with_interface=interface is not None)
-        self._timing: dict[str, float] = {}  # what IS and MS were last confirmed to be
+        self._pace: dict[str, float] = {}  # what AU, IS and MS were last confirmed to be
         super().__init__(link, patience_s=patience_s)
         self._polarized()  # an interface that does not say could not be verified to be off
 
@@ -257,6 +260,7 @@ class Solartron(PointByPoint):
             instrument_verified=False,
             source_resistance_ohm=0.0 if self._interface else self._setup.source_resistance_ohm,
             blocking_cell_only=self._interface is None,
+            plans_cycles=True,
         )
 
     def _prepare(self, sweep: Sweep) -> None:
@@ -265,12 +269,17 @@ class Solartron(PointByPoint):
             most = f"allowed is v_rms_above_10_mhz = {self._setup.v_rms_above_10_mhz:g}"
             what = f"The generator would have to give {sent_v:g} V above 10 MHz; {most}"
             raise self._fault(what, "Choose a smaller amplitude or start at 10 MHz.", RejectedError)
-        self._timing = {"MS": self._setup.delay_s}  # which is among the settings below
+        longest_s = max((sweep.integration_cycles(f) or 0.0) / f for f in sweep.frequencies_hz.tolist())
+        if longest_s > INTEGRATION_S[1]:
+            what = f"A point would be integrated for {longest_s:g} s, and {INTEGRATION_S[1]:g} s are the most"
+            raise self._fault(what, "Plan fewer cycles at low frequencies.", RejectedError)
+        self._pace.clear()
         if self._interface:
             self._require_open_switch()
         self._generator_off()
         for setting in self._setup.analyser_settings(with_interface=self._interface is not None):
             self._analyser.put(setting)
+        self._keep_pace(sweep.frequencies_hz[0].item(), sweep)
         if self._interface:
             for setting in (*self._setup.for_interface(), written("PV", sweep.dc_v)):
                 self._interface.put(setting)
@@ -285,14 +294,9 @@ class Solartron(PointByPoint):
             self._analyser.put(written("VA", sweep.amplitude_v * self._sent_per_rms))
 
     def _measure(self, frequency_hz: float, sweep: Sweep, timeout_s: float) -> Reading:
-        integrating_s = self._setup.integrating_s(frequency_hz, sweep.integration_cycles(frequency_hz))
-        delay_s = max(self._setup.delay_s, sweep.settle_s(frequency_hz))
-        for command, value in (("IS", integrating_s), ("MS", delay_s)):
-            if self._timing.get(command) != value:
-                self._analyser.put(written(command, value))
-                self._timing[command] = value
+        takes_s = self._keep_pace(frequency_hz, sweep)
         self._analyser.send(written("FR", frequency_hz))
-        line = self._analyser.query("SI", timeout_s + 3 * (integrating_s + delay_s + self._setup.longer_s))
+        line = self._analyser.query("SI", timeout_s + 3 * takes_s)
         try:
             result = parse_result(line)
         except ValueError as error:
@@ -306,6 +310,15 @@ class Solartron(PointByPoint):
             status=result.status,
             raw=line,
         )
+
+    def _keep_pace(self, frequency_hz: float, sweep: Sweep) -> float:
+        """Set integration and delay for a point, where they are others, and return how long it may take (s)."""
+        pace = self._setup.pace(frequency_hz, sweep.integration_cycles(frequency_hz), sweep.settle_s(frequency_hz))
+        for code, value in pace.items():
+            if self._pace.get(code) != value:
+                self._analyser.put(written(code, value))
+                self._pace[code] = value
+        return pace["IS"] + pace["MS"] + (self._setup.auto_integration_s if pace["AU"] else 0.0)
 
     def _recover(self, sweep: Sweep) -> None:
         if self._interface:

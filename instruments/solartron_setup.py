@@ -63,13 +63,14 @@ class Setup:
     polarization_mode : int
         Argument of ``ON``; 0 makes ``PV`` the potential itself, according to the manual's order of words.
     integration_s, integration_cycles : float
-        How long each point is integrated at least (s), and over how many cycles at least.
+        How long each point is integrated at least (s), and over how many cycles at least; a planned sweep may ask
+        for more.
     auto_integration : int
-        Argument of ``AU``; 0 is off.
+        Argument of ``AU``; 0 is off, as it is wherever a sweep plans the cycles of a point.
     auto_integration_s : float
         How much longer a point may take (s) if that is on.
     delay_s : float
-        Delay before each measurement (s), ``MS``.
+        Delay before each measurement (s), ``MS``, at least; a planned sweep may ask for more.
     separator_code, terminator_code : int
         Arguments of ``OS`` (0 is a comma) and ``OT`` (1 is CR LF with EOI, according to users). Before the
         analyser is connected, its menu must be at CR LF, or on a GPIB at anything with EOI.
@@ -141,27 +142,28 @@ class Setup:
         interface = self.standard_ohm * self.current_gain / self.voltage_gain if with_interface else 1.0
         return self.z_sign * self.z_scale * interface
 
-    def integrating_s(self, frequency_hz: float, planned_cycles: float | None = None) -> float:
-        """Return how long a point at `frequency_hz` is integrated (s); the options are the least that is done."""
-        shortest_s, longest_s = INTEGRATION_S
-        cycles = max(self.integration_cycles, planned_cycles or 0.0)
-        return min(max(self.integration_s, cycles / frequency_hz, shortest_s), longest_s)
+    def pace(self, frequency_hz: float, cycles: float | None = None, settle_s: float = 0.0) -> dict[str, float]:
+        """Return what auto-integration, integration (s) and delay (s) are set to for a point, by command.
 
-    @property
-    def longer_s(self) -> float:
-        """How much longer than delay and integration a point may take (s)."""
-        return self.auto_integration_s if self.auto_integration else 0.0
+        Both times are the longer of what is planned, as `cycles` and `settle_s`, and of the options. Where cycles
+        are planned, auto-integration is off.
+        """
+        shortest_s, longest_s = INTEGRATION_S
+        integrating_s = max(self.integration_s, max(self.integration_cycles, cycles or 0.0) / frequency_hz)
+        return {
+            "AU": self.auto_integration if cycles is None else 0,
+            "IS": min(max(integrating_s, shortest_s), longest_s),
+            "MS": max(self.delay_s, settle_s),
+        }
 
     def analyser_settings(self, *, with_interface: bool) -> tuple[str, ...]:
-        """Return the analyser's settings, but for frequency, integration time, amplitude and bias."""
+        """Return the analyser's settings, but for frequency, pace, amplitude and bias."""
         second = 2 if with_interface else 3
         return (
             written("OS", self.separator_code),
             written("OT", self.terminator_code),
             self.output,
             *("GT0", "SW0", "CZ0", written("SO", 1, second), "RA1,0", written("RA", second, 0)),
-            written("AU", self.auto_integration),
-            written("MS", self.delay_s),
             *self.settings,
         )
 

@@ -21,6 +21,7 @@ from instruments.emulated.cells import SYMMETRIC
 from instruments.emulated.clock import FastClock
 from instruments.emulated.inprocess import library
 from instruments.emulated.lcr import EmulatedLcr
+from instruments.journal import plan_hash
 from instruments.lcr import LcrBridge
 from instruments.plan import Band, Mains, Plan, format_duration
 from instruments.planned import sweep_from
@@ -223,6 +224,60 @@ def test_a_planned_sweep_can_be_stored_read_back_and_gone_on_with():
     assert 0 < rest.predicted_duration_s < planned.predicted_duration_s
     with pytest.raises(ConfigError, match=r"0 planned frequencies"):
         again.after(72)
+
+
+def test_cycles_and_settling_of_a_plan_reach_whoever_measures_a_point_also_where_nothing_was_moved():
+    plan = Plan.of(SWEEP, mains=Mains(()), repeat_decades=0.5)
+    planned = plan.as_sweep()
+    assert not plan.moved
+    for step in plan.steps:  # those repeated included
+        assert planned.integration_cycles(step.frequency_hz) == step.cycles
+        assert planned.settle_s(step.frequency_hz) == step.settle_s
+        assert planned.predicted_point_s(step.frequency_hz) == step.duration_s
+    rest = planned.after(30)
+    assert rest.integration_cycles(plan.steps[30].frequency_hz) == plan.steps[30].cycles
+    assert rest.settle_s(plan.steps[-1].frequency_hz) == plan.steps[-1].settle_s
+    assert len(rest.planned_cycles) == len(rest.planned_settle_s) == rest.n_points
+    slow = SWEEP.predicted_point_s(0.2)
+    for unplanned in (SWEEP, planned):
+        assert unplanned.integration_cycles(0.2) is None
+        assert unplanned.settle_s(0.2) == 0.0
+        assert unplanned.predicted_point_s(0.2) == slow == pytest.approx(0.1 + 2 / 0.2)
+
+
+@pytest.mark.parametrize("name", ["planned_cycles", "planned_settle_s"])
+def test_a_plan_says_the_cycles_and_the_settling_of_every_point_or_of_none(name):
+    planned = Plan.of(SWEEP).as_sweep()
+    with pytest.raises(ConfigError, match=r"Plan\.as_sweep"):
+        dataclasses.replace(planned, **{name: getattr(planned, name)[1:]})
+    assert dataclasses.replace(planned, **{name: ()}).n_points == planned.n_points
+
+
+def test_a_sweep_stored_before_cycles_were_planned_leaves_them_to_the_driver_and_has_the_hash_it_had():
+    stored = Plan.of(SWEEP).as_sweep().to_dict()
+    assert {"planned_cycles", "planned_settle_s"} <= stored.keys()
+    before = {
+        name: value for name, value in stored.items() if name in ("planned_hz", "planned_s")
+    } | SWEEP.to_dict()
+    sweep = sweep_from(before)
+    assert {sweep.integration_cycles(frequency) for frequency in stored["planned_hz"]} == {None}
+    assert {sweep.settle_s(frequency) for frequency in stored["planned_hz"]} == {0.0}
+    assert sweep.to_dict() == before
+    assert plan_hash(sweep, "lcr", {}) != plan_hash(sweep_from(stored), "lcr", {})
+    assert sweep.after(3).n_points == sweep.n_points - 3
+
+
+def test_an_instrument_with_a_pace_of_its_own_is_promised_no_cycles_and_told_none():
+    paced, own = Plan.of(SWEEP, repeat_decades=0), Plan.of(SWEEP, repeat_decades=0, is_paced=False)
+    assert "cycles each" in paced.describe()
+    assert "cycles" not in own.describe()
+    assert "It will take about 3 min 5 s, for the instrument has its own pace:" in own.describe()
+    assert "cycles" not in Plan.native(SWEEP).describe()
+    assert own.as_sweep().frequencies_hz.tolist() == paced.as_sweep().frequencies_hz.tolist()
+    assert own.as_sweep().integration_cycles(1e6) is None
+    assert own.as_sweep().settle_s(1e6) == paced.as_sweep().settle_s(1e6) == 1e-6
+    assert (own.to_dict()["is_paced"], paced.to_dict()["is_paced"]) == (False, True)
+    assert own.digest() == paced.digest()
 
 
 def test_an_instrument_with_a_grid_of_its_own_gets_the_plain_sweep():

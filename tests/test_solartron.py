@@ -387,7 +387,7 @@ def test_nothing_is_measured_with_the_switch_open(connected: Connect) -> None:
 def test_the_cell_is_off_after_a_sweep(
     transport: str, setup_of: Callable[..., Setups], connected: Connect
 ) -> None:
-    setup = setup_of()
+    setup = setup_of(noise=3e-4)  # ten milliseconds of integration make it 1e-3
     points = list(connected(setup, transport).sweep(SWEEP))
     truth = SYMMETRIC.impedance(SWEEP.frequencies_hz)
     assert not setup.cell_is_on

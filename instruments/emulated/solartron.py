@@ -14,15 +14,14 @@ from typing import Any
 from instruments.emulated.cells import EmulatedCell
 from instruments.emulated.clock import Clock, FastClock
 from instruments.emulated.faults import Faults
-from instruments.emulated.two_letters import (
-    Code,
-    TwoLetterDevice,
-    decimal,
-    number,
-)
+from instruments.emulated.two_letters import Code, TwoLetterDevice, decimal, number
 
-NOISE_AFTER_S = 0.1
 OVERHEAD_S = 0.05
+"""What a point takes besides delay and integration (s)."""
+NOISE_AFTER_S = 0.1
+"""The integration (s) after which the noise is what an analyser is made with."""
+DIGITS = 1e-6
+"""How much of an integration is forgiven when it is rounded up to whole cycles: settings have seven digits."""
 NO_SIGNAL = "7"
 POINT_ERRORS: Mapping[str, str] = {
     "overload": "1",
@@ -32,8 +31,6 @@ POINT_ERRORS: Mapping[str, str] = {
     "nan": "5",
 }
 """Error digit by fault: made up, as the real ones are not known here."""
-
-
 ANALYSER: Mapping[str, Code] = {
     "FR": number(1e-5, 32e6),
     "VA": number(0, 3),
@@ -137,7 +134,9 @@ class EmulatedInterface(TwoLetterDevice):
 class EmulatedAnalyser(TwoLetterDevice):
     """A 1260 or a 1255B: it measures V1/I at the cell, or V1/V2 of what its interface gives it.
 
-    Its amplitude and bias are at the cell as soon as they are set, unless there is an interface in between.
+    Its amplitude and bias are at the cell as soon as they are set, unless there is an interface in between. A cell
+    that drifts is seen as it is in the middle of the integration. The noise falls with the root of the integration
+    time: it is what `LineDevice` says after 0.1 s, and 3.2 times as much after 10 ms, the shortest there is.
 
     Parameters
     ----------
@@ -169,6 +168,11 @@ class EmulatedAnalyser(TwoLetterDevice):
         self._identity = identity or f"SCHLUMBERGER TECHNOLOGIES, {model}, EMULATED01, 0"
         self._interface = interface
         self._unsent: str | None = None
+        self._ahead_s = 0.0  # how much later than now the middle of an integration is
+
+    @property
+    def _elapsed_s(self) -> float:
+        return super()._elapsed_s + self._ahead_s
 
     def _changed(self) -> None:
         self.cell_is_on = self._interface is None and any(self.value(name) != 0 for name in ("VA", "VB"))
@@ -195,16 +199,19 @@ class EmulatedAnalyser(TwoLetterDevice):
                 self._answer("0")
 
     def _measure(self) -> None:
-        """Take the time that settling and whole cycles of integration take, then say the result.
+        """Take the time that the delay and whole cycles of integration take, then say the result.
 
-        Its noise is what it was made with after 0.1 s, and falls with the root of the integration from there.
+        Without a delay it settles for a cycle, which is an assumption.
         """
         frequency_hz = self.value("FR")
-        integration_s = math.ceil(self.value("IS") * frequency_hz) / frequency_hz
-        after_s = OVERHEAD_S + self.value("MS") + 1 / frequency_hz + integration_s
+        delay_s = self.value("MS") or 1 / frequency_hz
+        integration_s = math.ceil(self.value("IS") * frequency_hz * (1 - DIGITS)) / frequency_hz
+        after_s = OVERHEAD_S + delay_s + integration_s
         gain = self._interface.gain if self._interface else 1.0
-        quieter = math.sqrt(max(integration_s / NOISE_AFTER_S, 1.0))
+        quieter = math.sqrt(integration_s / NOISE_AFTER_S)
+        self._ahead_s = delay_s + integration_s / 2
         z, fault = self._measured(frequency_hz, self.value("VA") * gain, quieter=quieter), self._fault
+        self._ahead_s = 0.0
         if fault == "runtime_error":
             return  # as if the generator had tripped: nothing is ever said
         error = POINT_ERRORS.get(fault, "0")
