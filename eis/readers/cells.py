@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import overload
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from eis.spectrum import RealArray
 DECIMAL_COMMA = "Decimal commas were read as decimal points."
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 """A decimal number with a decimal point, as an instrument prints it."""
+LONGEST_NUMBER = 400
+"""Longer text is no number of an instrument, and would keep a regular expression busy."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,36 @@ class Grid:
         Where conversions are noted.
     names : tuple of str
         Column names, as the file prints them.
-    rows : list of list of str
+    rows : sequence of list of str
         The cells.
-    lines : list of int
+    lines : sequence of int
         Line number (from 1) of every row.
     """
 
     source: Source
     notes: Notes
     names: tuple[str, ...]
-    rows: list[list[str]]
-    lines: list[int]
+    rows: Sequence[list[str]]
+    lines: Sequence[int]
+    _known: dict[int, RealArray] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def foresee(self, columns: Sequence[int]) -> bool:
+        """Read columns that will be asked for in one go, if they hold nothing but finite numbers with decimal points.
+
+        That takes a third of the time of `numbers` for each of them; whatever is unusual is left to `numbers`, which
+        finds the cell.
+
+        Returns
+        -------
+        bool
+            Whether all of them were read.
+        """
+        if isinstance(self.rows, _Lines):
+            wanted = sorted(set(columns))
+            values = self.rows.numbers(wanted)
+            if values is not None:
+                self._known.update(zip(wanted, values, strict=True))
+        return self._known.keys() >= set(columns)
 
     def numbers(self, column: int) -> RealArray:
         """Return a column as finite numbers.
@@ -49,6 +72,8 @@ class Grid:
         ReadError
             If a cell is not a finite number; names the first such line and the cell.
         """
+        if column in self._known:
+            return self._known[column]
         cells = [row[column] for row in self.rows]
         joined = " ".join(cells)
         if "," in joined and "." not in joined:
@@ -92,7 +117,7 @@ def read_grid(
     names: Sequence[str],
     first: int,
     last: int,
-    split: Callable[[str], list[str]],
+    split: Callable[[str], list[str]] | str,
 ) -> Grid:
     """Split the lines `first` to `last` (from 0, `last` excluded) of a file into rows of cells.
 
@@ -106,8 +131,8 @@ def read_grid(
         One name per column.
     first, last : int
         Where the rows are.
-    split : callable
-        How a line becomes cells.
+    split : callable or str
+        How a line becomes cells, or what separates them.
 
     Returns
     -------
@@ -120,26 +145,26 @@ def read_grid(
         If a row has another number of cells than there are names, or if there are no rows.
     """
     width = len(names)
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    for number, line in enumerate(source.lines[first:last], first + 1):
-        if line and not line.isspace():
-            cells = split(line)
-            if len(cells) == width + 1 and not cells[-1].strip():
-                cells.pop()
-            rows.append(cells)
-            lines.append(number)
-    may_be_torn = bool(rows) and source.unterminated and lines[-1] == len(source.lines)
-    if may_be_torn and _torn(rows, width):
-        notes.status = "truncated"
-        notes.dropped.append(f"The last line ({lines[-1]}), which is torn: the file ends in the middle of it.")
-        rows.pop()
-        lines.pop()
-    elif may_be_torn and _last_cell_short(rows):
-        notes.warnings.append(
-            f"The file ends without a line end, and the last cell {shorten(rows[-1][-1])} is shorter than all "
-            "others of its column; the last point may be torn."
-        )
+    rows: Sequence[list[str]] | None = None
+    lines: Sequence[int] = ()
+    if isinstance(split, str):
+        rows, lines = _regular(source, first, last, split, width)
+    if rows is None:
+        rows, lines = _rows(source, first, last, split, width)
+    if rows and source.unterminated and lines[-1] == len(source.lines):
+        if _torn(rows[-2:], width):
+            notes.status = "truncated"
+            notes.dropped.append(f"The last line ({lines[-1]}), which is torn: the file ends in the middle of it.")
+            rows, lines = rows[:-1], lines[:-1]
+        elif _last_is_shortest(
+            rows.last_cells() if isinstance(rows, _Lines) else [cells[-1] for cells in rows if cells]
+        ):
+            notes.warnings.append(
+                f"The file ends without a line end, and the last cell {shorten(rows[-1][-1])} is shorter than all "
+                "others of its column; the last point may be torn."
+            )
+    if isinstance(rows, _Lines):
+        return Grid(source, notes, tuple(names), rows, lines)
     wrong = next((i for i, cells in enumerate(rows) if len(cells) != width), None)
     if wrong is not None:
         raise source.fail(
@@ -157,10 +182,112 @@ def read_grid(
     return Grid(source, notes, tuple(names), rows, lines)
 
 
+class _Lines(Sequence[list[str]]):
+    """Rows as wide as each other that stand in one line after the other; split only if somebody asks for a cell.
+
+    Parameters
+    ----------
+    texts : list of str
+        The lines.
+    separator : str
+        What stands between cells.
+    width : int
+        How many cells there are, without the empty one behind a separator at the end.
+    is_ascii : bool
+        Whether no line holds anything else.
+    """
+
+    def __init__(self, texts: list[str], separator: str, width: int, *, is_ascii: bool) -> None:
+        self._texts = texts
+        self._separator = separator
+        self._width = width
+        self._is_ascii = is_ascii
+        self._cells: list[list[str]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, place: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[list[str]]: ...
+    def __getitem__(self, place: int | slice) -> list[str] | list[list[str]]:
+        if isinstance(place, slice):
+            return [self._cells_of(text) for text in self._texts[place]]
+        return self._cells_of(self._texts[place])
+
+    def __iter__(self) -> Iterator[list[str]]:
+        if self._cells is None:
+            self._cells = [self._cells_of(text) for text in self._texts]
+        return iter(self._cells)
+
+    def _cells_of(self, text: str) -> list[str]:
+        return text.split(self._separator)[: self._width]
+
+    def numbers(self, columns: Sequence[int]) -> RealArray | None:
+        """Return columns as the rows of an array; None unless all cells are finite numbers with decimal points.
+
+        NumPy takes for numbers what `float` does but for underscores, and spaces and digits beyond ASCII.
+        """
+        if not self._is_ascii:
+            return None
+        try:
+            values = np.loadtxt(
+                self._texts, delimiter=self._separator, usecols=columns, comments=None, unpack=True, ndmin=2
+            )
+        except ValueError:
+            return None
+        return values if np.isfinite(values).all() else None
+
+    def last_cells(self) -> list[str]:
+        """Return the last cell of every row."""
+        behind = self._texts[0].count(self._separator) - self._width + 2  # two where one stands at the end
+        return [text.rsplit(self._separator, behind)[-behind] for text in self._texts]
+
+
+def _regular(
+    source: Source, first: int, last: int, separator: str, width: int
+) -> tuple[_Lines | None, Sequence[int]]:
+    """Return rows and their line numbers if nothing is unusual: none is empty, wider or narrower; else None."""
+    texts = source.lines[first:last]
+    while texts and not texts[-1]:
+        texts.pop()
+    above = next((number for number, text in enumerate(texts) if text), 0)
+    del texts[:above]
+    separators = set(map(str.count, texts, repeat(separator)))
+    if len(separators) != 1 or len(separator) != 1 or any(map(str.isspace, texts)):
+        return None, ()
+    (count,) = separators
+    one_behind = count == width and {text[-1] for text in texts} == {separator}
+    if count != width - 1 and not one_behind:
+        return None, ()
+    is_ascii = source.encoding == "ascii" or "".join(texts).isascii()
+    number = first + above + 1
+    return _Lines(texts, separator, width, is_ascii=is_ascii), range(number, number + len(texts))
+
+
+def _rows(
+    source: Source, first: int, last: int, split: Callable[[str], list[str]] | str, width: int
+) -> tuple[list[list[str]], list[int]]:
+    """Return the cells of all lines that are not empty, and their line numbers."""
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    for number, line in enumerate(source.lines[first:last], first + 1):
+        if line and not line.isspace():
+            cells = line.split(split) if isinstance(split, str) else split(line)
+            if len(cells) == width + 1 and not cells[-1].strip():
+                cells.pop()
+            rows.append(cells)
+            lines.append(number)
+    return rows, lines
+
+
 def is_number(cell: str) -> bool:
     """Whether a cell is a finite number with a decimal point."""
     stripped = cell.strip()
-    return bool(NUMBER.fullmatch(stripped)) and bool(np.isfinite(float(stripped)))
+    return (
+        len(stripped) <= LONGEST_NUMBER and bool(NUMBER.fullmatch(stripped)) and bool(np.isfinite(float(stripped)))
+    )
 
 
 def shorten(text: str, most: int = 60) -> str:
@@ -168,7 +295,7 @@ def shorten(text: str, most: int = 60) -> str:
     return repr(text if len(text) <= most else text[:most] + "…")
 
 
-def _torn(rows: list[list[str]], width: int) -> bool:
+def _torn(rows: Sequence[list[str]], width: int) -> bool:
     """Whether the last row is not whole: cells are missing, or its last cell is cut where others hold a number."""
     if len(rows[-1]) != width:
         return len(rows[-1]) < width
@@ -177,7 +304,5 @@ def _torn(rows: list[list[str]], width: int) -> bool:
     return not is_number(last) and is_number(above)
 
 
-def _last_cell_short(rows: list[list[str]]) -> bool:
-    return len(rows) > 2 and len(rows[-1][-1].strip()) < min(
-        len(cells[-1].strip()) for cells in rows[:-1] if cells
-    )
+def _last_is_shortest(cells: list[str]) -> bool:
+    return len(cells) > 2 and len(cells[-1].strip()) < min(len(cell.strip()) for cell in cells[:-1])
