@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eis.archive import write
     from eis.checking import check
+    from eis.drt_record import Drt
     from eis.errors import EisError
     from eis.extraction import extract
     from eis.folder import open_archive
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Assessment",
     "Cell",
+    "Drt",
     "EisError",
     "Finding",
     "Fit",
@@ -52,6 +54,7 @@ __all__ = [
 _HOME = {
     "eis.archive": ("write",),
     "eis.checking": ("check",),
+    "eis.drt_record": ("Drt",),
     "eis.errors": ("EisError",),
     "eis.extraction": ("extract",),
     "eis.folder": ("open_archive",),

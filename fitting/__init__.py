@@ -11,15 +11,20 @@ if TYPE_CHECKING:
     from fitting.cnls import fit
     from fitting.joint import JointFit, fit_joint
     from fitting.profile import Profile
+    from fitting.relaxation import drt
+    from fitting.relaxation_bulk import DrtBatch, drt_many
     from fitting.selection import compare, select
 
 __all__ = [
     "Batch",
     "Bootstrap",
     "Circuit",
+    "DrtBatch",
     "JointFit",
     "Profile",
     "compare",
+    "drt",
+    "drt_many",
     "fit",
     "fit_joint",
     "fit_many",
@@ -31,9 +36,12 @@ _HOME = {
     "Batch": "fitting.bulk",
     "Bootstrap": "fitting.bootstrap",
     "Circuit": "fitting.circuit",
+    "DrtBatch": "fitting.relaxation_bulk",
     "JointFit": "fitting.joint",
     "Profile": "fitting.profile",
     "compare": "fitting.selection",
+    "drt": "fitting.relaxation",
+    "drt_many": "fitting.relaxation_bulk",
     "fit": "fitting.cnls",
     "fit_joint": "fitting.joint",
     "fit_many": "fitting.bulk",

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-SOURCES = ("engine.py", "machine.py", "rare.py", "hyperbolic.py", "steps.py", "tape.py")
+SOURCES = ("engine.py", "machine.py", "rare.py", "hyperbolic.py", "steps.py", "tape.py", "drt_engine.py")
 STAMP = "machine.sha256"
 WITHOUT = "EIS_WITHOUT_NUMBA"
 """Environment variable that asks for NumPy's engine even where numba is installed."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eis.cli import bench, correct, fits, measure, output, public, values
+from eis.cli import bench, correct, drt, fits, measure, output, public, values
 from eis.cli.options import (
     KINDS,
     WEIGHTS,
@@ -244,6 +244,7 @@ app.command()(bench.emulate)
 app.command()(correct.correct)
 app.command()(fits.fit)
 app.command()(fits.refit)
+app.command()(drt.drt)
 app.add_typer(public.datasets, name="datasets")
 
 

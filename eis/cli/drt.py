@@ -1,0 +1,129 @@
+"""The command `eis drt`: relaxation times, their peaks, and circuits they point to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from eis.cli import output, values
+from eis.cli.options import AsJson, Files, Plots, read, save
+from eis.errors import ConfigError
+
+METHODS = ("ridge", "hierarchical")
+RULES = ("gcv", "mgcv", "rgcv", "reim", "lcurve")
+
+
+def drt(
+    files: Files,
+    method: Annotated[str, typer.Option(help="ridge or hierarchical (each τ a smoothness of its own).")] = "ridge",
+    smoothing: Annotated[
+        str | None, typer.Option("--lambda", metavar="RULE|V", help="gcv, mgcv, rgcv, reim, lcurve, or a number.")
+    ] = None,
+    basis: Annotated[str, typer.Option(help="gaussian or linear.")] = "gaussian",
+    penalty: Annotated[int, typer.Option(min=1, max=2, help="Derivative that is penalised.")] = 1,
+    parts: Annotated[str, typer.Option(help="both, real or imag.")] = "both",
+    draws: Annotated[int, typer.Option(min=0, help="Draws for the credible band; 0: Gaussian.")] = 0,
+    window: Annotated[
+        list[str] | None, typer.Option(metavar="LO:HI", help="Resistance between two times (s).")
+    ] = None,
+    plot: Plots = None,
+    json: AsJson = False,
+) -> None:
+    """Find relaxation times: peaks with their resistance, capacitance, and the probability that they are real."""
+    from fitting.relaxation import drt as run
+
+    options: dict[str, Any] = {
+        "method": values.one_of(method, METHODS, option="--method"),
+        "lambda_": _smoothing(smoothing),
+        "basis": values.one_of(basis, ("gaussian", "linear"), option="--basis"),
+        "penalty": penalty,
+        "parts": values.one_of(parts, ("both", "real", "imag"), option="--parts"),
+        "draws": draws,
+    }
+    windows = [_window(text) for text in window or []]
+    shown: list[tuple[str, Any]] = []
+
+    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
+        for spectrum in read(name):
+            found = run(spectrum, **options)
+            entry: output.Entry = {"file": name, **found.to_dict()}
+            if windows:
+                sums = [(low, high, *found.resistance(low, high)) for low, high in windows]
+                entry["windows"] = [
+                    dict(zip(("from_s", "to_s", "r_ohm", "u_r_ohm"), one, strict=True)) for one in sums
+                ]
+            shown.append((name, found))
+            if plot:
+                from eis.drt_plots import plot_drt
+
+                save(plot_drt(found), plot, spectrum, "drt")
+            yield entry, 0
+
+    entries, code = output.each(files, step)
+    if json:
+        output.write_document("drt", entries)
+    else:
+        _show(shown, windows)
+    output.show_errors(entries)
+    raise typer.Exit(code)
+
+
+def _show(shown: list[tuple[str, Any]], windows: list[tuple[float, float]]) -> None:
+    from eis.quantities import format_si, format_uncertain
+
+    for name, found in shown:
+        output.say(
+            f"{name}: R∞ {format_uncertain(found.r_inf_ohm, found.u_r_inf_ohm, 'Ω')}, "
+            f"∫γ {format_uncertain(found.r_pol_ohm, found.u_r_pol_ohm, 'Ω')} "
+            f"({found.method}, λ {found.lambda_:.2g} by {found.lambda_rule}; ± is U, k = 2)"
+        )
+        rows = [
+            (
+                format_si(peak.tau_s, "s", digits=3),
+                format_si(peak.f_hz, "Hz", digits=3),
+                format_uncertain(peak.r_ohm, peak.u_r_ohm, "Ω"),
+                format_uncertain(peak.c_f, peak.u_c_f, "F"),
+                f"{peak.probability:.2g}",
+                "yes" if peak.separable else "NO",
+            )
+            for peak in found.peaks
+        ]
+        if rows:
+            output.table(("τ", "f", "R", "C", "p(real)", "separable"), rows)
+        for low, high in windows:
+            r, u = found.resistance(low, high)
+            window = f"{format_si(low, 's')} to {format_si(high, 's')}"
+            output.say(f"  {window}: {format_uncertain(r, u, 'Ω')}")
+        for suggestion in found.suggest()[:1]:
+            output.say(f"  circuit to try: {suggestion.circuit} ({suggestion.because})")
+        for text in found.because:
+            output.say(f"  note: {text}")
+
+
+def _smoothing(text: str | None) -> float | str | None:
+    if text is None or text in RULES:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} is no strength of smoothing",
+            where="--lambda",
+            mend=f"Choose {', '.join(RULES)}, or a number.",
+        ) from None
+
+
+def _window(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} is no window of time constants",
+            where="--window",
+            mend="Write e.g. --window 1e-5:1e-2 (seconds).",
+        ) from None
+    if not 0 <= low < high:
+        raise ConfigError(f"The window {text} is empty", where="--window", mend="Give the shorter time first.")
+    return low, high

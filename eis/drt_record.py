@@ -1,0 +1,386 @@
+"""What a distribution of relaxation times says: γ with its band, its peaks, and the resistance of any τ window."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eis import notebook
+from eis.errors import FitError
+from eis.fitted import plain
+from eis.quantities import COVERAGE, format_si, format_uncertain
+from eis.spectrum import ComplexArray, RealArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+LIKELY = 0.95
+"""Probability from which a peak counts in the first suggested circuit."""
+TWO_SIDED = 1.959963984540054
+"""Standard deviations either side of a normal distribution's middle 95 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrtPeak:
+    """One peak of a distribution of relaxation times.
+
+    Parameters
+    ----------
+    tau_s, tau_low_s, tau_high_s : float
+        Where γ is highest (s), and its 95 % interval.
+    r_ohm, u_r_ohm : float
+        Area under the peak between the valleys at its sides, and its standard uncertainty (ohm).
+    r_low_ohm, r_high_ohm : float
+        95 % interval of the area (ohm).
+    from_s, to_s : float
+        The valleys: the window of τ that was integrated (s).
+    gamma_ohm : float
+        Height of the peak (ohm per unit of ln τ).
+    exponent : float
+        Exponent of the constant-phase element whose arc is as high over its area; smoothing makes it an under- and
+        never an overestimate of how sharp the process is.
+    resolution_decades : float
+        Full width at half maximum that a single relaxation time would show here, in decades of τ: what lies
+        closer together looks like one peak.
+    probability : float
+        That the peak is real: that it stands above its valleys, and that the data are not explained without it.
+    separable : bool
+        Whether its neighbours are far enough for its area to be its own; `because` says so if not.
+    """
+
+    tau_s: float
+    tau_low_s: float
+    tau_high_s: float
+    r_ohm: float
+    u_r_ohm: float
+    r_low_ohm: float
+    r_high_ohm: float
+    from_s: float
+    to_s: float
+    gamma_ohm: float
+    exponent: float
+    resolution_decades: float
+    probability: float
+    separable: bool
+    because: tuple[str, ...] = ()
+
+    @property
+    def f_hz(self) -> float:
+        """Characteristic frequency 1/(2πτ) (Hz), where −Z″ of the process peaks."""
+        return 1 / (2 * math.pi * self.tau_s)
+
+    @property
+    def c_f(self) -> float:
+        """Effective capacitance τ/R (F)."""
+        return self.tau_s / self.r_ohm
+
+    @property
+    def u_c_f(self) -> float:
+        """Standard uncertainty of the effective capacitance (F), τ and R taken as independent."""
+        u_ln_tau = math.log(self.tau_high_s / self.tau_low_s) / (2 * TWO_SIDED)
+        return self.c_f * math.hypot(u_ln_tau, self.u_r_ohm / self.r_ohm)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry of the JSON documents."""
+        first = ("tau_s", "f_hz", "r_ohm", "u_r_ohm", "r_low_ohm", "r_high_ohm", "c_f", "u_c_f")
+        rest = ("tau_low_s", "tau_high_s", "from_s", "to_s", "gamma_ohm", "exponent", "resolution_decades")
+        numbers = plain({name: getattr(self, name) for name in (*first, *rest, "probability")})
+        return {**numbers, "separable": self.separable, "because": list(self.because)}
+
+    def __str__(self) -> str:
+        c = format_uncertain(self.c_f, self.u_c_f, "F")
+        state = "" if self.separable else ", NOT SEPARABLE from its neighbour"
+        return (
+            f"τ {format_si(self.tau_s, 's', digits=3)} ({format_si(self.f_hz, 'Hz', digits=3)}): "
+            f"R {format_uncertain(self.r_ohm, self.u_r_ohm, 'Ω')}, C {c}, "
+            f"real with p = {self.probability:.2g}{state}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A circuit the distribution points to, with values to start its fit from.
+
+    Parameters
+    ----------
+    circuit : str
+        In impedance.py's grammar.
+    start : mapping of str to float
+        A start for every parameter, in circuit order: ``fit(s.circuit, spectrum, start=list(s.start.values()))``.
+    because : str
+        What it stands for.
+    """
+
+    circuit: str
+    start: Mapping[str, float]
+    because: str
+
+
+@dataclass(frozen=True, eq=False)
+class Drt:
+    """A distribution of relaxation times γ(ln τ), with what stands beside it and what is known of its peaks.
+
+    Parameters
+    ----------
+    method : str
+        ``"ridge"`` or ``"hierarchical"``.
+    basis, penalty, parts, weight : str, int, str, str
+        As given to `fitting.drt`.
+    lambda_, lambda_rule : float, str
+        Strength of smoothing and how it was chosen (``"given"`` if it was).
+    r_inf_ohm, inductance_h, elastance_per_f : float
+        R∞ (ohm), L (H) and 1/C (1/F) of a series capacitor; NaN where not part of the model. Their ``u_`` are
+        standard uncertainties.
+    r_pol_ohm, u_r_pol_ohm : float
+        ∫ γ d ln τ, the polarisation resistance (ohm).
+    tau_s, gamma_ohm : ndarray, shape (k,)
+        τ (s), rising, and γ (ohm per unit of ln τ).
+    gamma_low_ohm, gamma_high_ohm : ndarray, shape (k,)
+        95 % credible band of γ, point by point.
+    peaks : tuple of DrtPeak
+        In order of rising τ.
+    because : tuple of str
+        What a reader should know: what lies beyond the sweep, what is not separable, what was not counted.
+    noise : float
+        Standard deviation of the weighted residuals, over their weights' own scale: with modulus weights the noise
+        of each part as a fraction of ``|Z|``.
+    n_effective : float
+        Effective number of parameters, tr K.
+    frequency_hz, z_ohm, z_fit_ohm : ndarray, shape (n,)
+        Data (Hz, ohm) and what the distribution says of them (ohm).
+    coefficients : ndarray, shape (m,)
+        Coefficients of the basis functions (ohm).
+    covariance : ndarray, shape (m, m)
+        Their posterior covariance (ohm²).
+    cumulative : ndarray, shape (k, m)
+        ∫ γ d ln τ up to each `tau_s`, per coefficient.
+    draws : ndarray, shape (s, m)
+        Draws of the coefficients from their posterior (ohm); no rows unless asked for.
+    """
+
+    method: str
+    basis: str
+    penalty: int
+    parts: str
+    weight: str
+    lambda_: float
+    lambda_rule: str
+    r_inf_ohm: float
+    u_r_inf_ohm: float
+    inductance_h: float
+    u_inductance_h: float
+    elastance_per_f: float
+    u_elastance_per_f: float
+    r_pol_ohm: float
+    u_r_pol_ohm: float
+    tau_s: RealArray
+    gamma_ohm: RealArray
+    gamma_low_ohm: RealArray
+    gamma_high_ohm: RealArray
+    peaks: tuple[DrtPeak, ...]
+    because: tuple[str, ...]
+    noise: float
+    n_effective: float
+    frequency_hz: RealArray
+    z_ohm: ComplexArray
+    z_fit_ohm: ComplexArray
+    coefficients: RealArray
+    covariance: RealArray
+    cumulative: RealArray
+    draws: RealArray
+    metadata: Mapping[str, Any] = field(default_factory=lambda: {})
+
+    def resistance(self, tau_low_s: float, tau_high_s: float) -> tuple[float, float]:
+        """Return the resistance of the processes in a window of τ, and its standard uncertainty (ohm).
+
+        This needs no circuit, and is a second estimate of what a circuit calls an arc. The uncertainty holds for
+        this window; it does not include what a process leaves outside it.
+
+        Parameters
+        ----------
+        tau_low_s, tau_high_s : float
+            The window (s); 1/(2πτ) is the frequency.
+
+        Returns
+        -------
+        r_ohm, u_r_ohm : float
+
+        Raises
+        ------
+        FitError
+            If the window is empty.
+        """
+        if not 0 <= tau_low_s < tau_high_s:
+            raise FitError(
+                f"A window of τ from {tau_low_s:g} to {tau_high_s:g} s holds nothing",
+                mend="Give the shorter τ first, both in seconds.",
+            )
+        row = self._up_to(tau_high_s) - self._up_to(tau_low_s)
+        value = float(row @ self.coefficients)
+        if self.draws.size:
+            return value, float(np.std(self.draws @ row))
+        return value, math.sqrt(max(float(row @ self.covariance @ row), 0.0))
+
+    def _up_to(self, tau_s: float) -> RealArray:
+        """Interpolate the cumulative integrals at one τ, shape (m,)."""
+        if tau_s <= self.tau_s[0]:
+            return np.zeros(self.coefficients.size)
+        if tau_s >= self.tau_s[-1] or math.isinf(tau_s):
+            return np.asarray(self.cumulative[-1])
+        x = np.log(self.tau_s)
+        place = (math.log(tau_s) - x[0]) / (x[1] - x[0])
+        i = min(int(place), x.size - 2)
+        part = place - i
+        return np.asarray((1 - part) * self.cumulative[i] + part * self.cumulative[i + 1])
+
+    @property
+    def residual(self) -> ComplexArray:
+        """Residuals (Z − Z_fit)/|Z|, shape (n,)."""
+        return np.asarray((self.z_ohm - self.z_fit_ohm) / np.abs(self.z_ohm))
+
+    def suggest(self) -> tuple[Suggestion, ...]:
+        """Return circuits the peaks point to, with starts for their fit; the likeliest first.
+
+        The first holds every peak that is real with p ≥ 0.95; the others add the doubtful peaks, take the least
+        certain away, or split the widest in two, for `fitting.compare` to decide between.
+        """
+        return _suggestions(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry of the JSON documents; NaN is null there."""
+        beside = ("r_inf_ohm", "u_r_inf_ohm", "r_pol_ohm", "u_r_pol_ohm", "inductance_h", "elastance_per_f")
+        return {
+            "method": self.method,
+            **plain({name: getattr(self, name) for name in beside}),
+            "peaks": [peak.to_dict() for peak in self.peaks],
+            "lambda": self.lambda_,
+            "lambda_rule": self.lambda_rule,
+            **plain({"noise": self.noise, "n_effective": self.n_effective}),
+            "n_points": int(self.frequency_hz.size),
+            "suggestions": [{"circuit": s.circuit, "start": dict(s.start)} for s in self.suggest()],
+            "because": list(self.because),
+        }
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return one row per peak."""
+        import pandas as pd
+
+        names = [name for name in DrtPeak.__slots__ if name != "because"]
+        rows = [{**{n: getattr(p, n) for n in names}, "f_hz": p.f_hz, "c_f": p.c_f} for p in self.peaks]
+        return pd.DataFrame(rows, columns=[*names, "f_hz", "c_f"])
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return γ with its band over tau, data and fit over frequency, and the peaks, as a Dataset."""
+        import xarray as xr
+
+        ohm, seconds = {"units": "ohm"}, {"units": "s"}
+        curve = {"gamma": self.gamma_ohm, "gamma_low": self.gamma_low_ohm, "gamma_high": self.gamma_high_ohm}
+        data = {"z_real": self.z_ohm.real, "z_imag": self.z_ohm.imag}
+        fitted = {"z_fit_real": self.z_fit_ohm.real, "z_fit_imag": self.z_fit_ohm.imag}
+        return xr.Dataset(
+            {
+                **{name: ("tau", values, ohm) for name, values in curve.items()},
+                **{name: ("frequency", values, ohm) for name, values in (data | fitted).items()},
+                "peak_tau": ("peak", [p.tau_s for p in self.peaks], seconds),
+                "peak_r": ("peak", [p.r_ohm for p in self.peaks], ohm),
+                "peak_u_r": ("peak", [p.u_r_ohm for p in self.peaks], ohm),
+            },
+            coords={
+                "tau": ("tau", self.tau_s, seconds),
+                "frequency": ("frequency", self.frequency_hz, {"units": "Hz"}),
+            },
+            attrs={
+                "method": self.method,
+                "lambda": self.lambda_,
+                "lambda_rule": self.lambda_rule,
+                "r_inf_ohm": self.r_inf_ohm,
+                "because": json.dumps(self.because),
+            },
+        )
+
+    def __repr__(self) -> str:
+        peaks = "1 peak" if len(self.peaks) == 1 else f"{len(self.peaks)} peaks"
+        return f"<Drt {self.method}: {peaks}, R∞ {format_si(self.r_inf_ohm, 'Ω')}, λ {self.lambda_:.2g}>"
+
+    def __str__(self) -> str:
+        lines = [
+            f"relaxation times, {self.method}, λ = {self.lambda_:.2g} ({self.lambda_rule}), {self.parts}, "
+            f"{self.weight} weights, {self.frequency_hz.size} points (± is U, k = {COVERAGE:g})",
+            f"  R∞ = {format_uncertain(self.r_inf_ohm, self.u_r_inf_ohm, 'Ω')}, "
+            f"∫γ = {format_uncertain(self.r_pol_ohm, self.u_r_pol_ohm, 'Ω')}",
+        ]
+        lines += [f"  {peak}" for peak in self.peaks] or ["  no peak"]
+        return "\n".join([*lines, *(f"  note: {text}" for text in self.because)])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                format_si(p.tau_s, "s", digits=3),
+                format_si(p.f_hz, "Hz", digits=3),
+                format_uncertain(p.r_ohm, p.u_r_ohm, "Ω"),
+                format_uncertain(p.c_f, p.u_c_f, "F"),
+                f"{p.probability:.2g}" + ("" if p.separable else ", not separable"),
+            )
+            for p in self.peaks
+        ]
+        title = notebook.escape(" · ".join(str(self).splitlines()[:2]))
+        notes = "".join(f"<li>{notebook.escape(text)}</li>" for text in self.because)
+        drawing = notebook.nyquist_svg(self.z_ohm, line_ohm=self.z_fit_ohm)
+        heading = ("τ", "f", "R ± U (k = 2)", "C ± U (k = 2)", "p(real)")
+        return f"<p>{title}</p>{drawing}{notebook.table(heading, rows)}<ul>{notes}</ul>"
+
+
+def _suggestions(found: Drt) -> tuple[Suggestion, ...]:
+    peaks = list(found.peaks)
+    likely = [p for p in peaks if p.probability >= LIKELY]
+    tries: list[tuple[list[DrtPeak], str]] = [
+        (likely, f"the {len(likely)} peaks that are real with p ≥ {LIKELY:g}")
+    ]
+    if len(peaks) > len(likely):
+        tries.append((peaks, f"all {len(peaks)} peaks"))
+    if likely:
+        widest = max(likely, key=lambda p: -p.exponent)
+        halves = [part for p in likely for part in (_halves(p) if p is widest else [p])]
+        tries.append((halves, f"the widest peak, at {format_si(widest.tau_s, 's', digits=3)}, taken as two"))
+    if len(likely) > 1:
+        least = min(likely, key=lambda p: (p.separable, p.probability, p.r_ohm))
+        text = f"without the least certain peak, at {format_si(least.tau_s, 's', digits=3)}"
+        tries.append(([p for p in likely if p is not least], text))
+    return tuple(_suggestion(found, chosen, because) for chosen, because in tries)
+
+
+def _halves(peak: DrtPeak) -> list[DrtPeak]:
+    """Return the peak as two of half the area, a resolution apart."""
+    from dataclasses import replace
+
+    shift = 10 ** (0.5 * max(peak.resolution_decades, 0.3))
+    return [replace(peak, tau_s=peak.tau_s * f, r_ohm=peak.r_ohm / 2, exponent=0.95) for f in (1 / shift, shift)]
+
+
+def _suggestion(found: Drt, peaks: list[DrtPeak], because: str) -> Suggestion:
+    parts: list[str] = []
+    start: dict[str, float] = {}
+    if math.isfinite(found.inductance_h) and found.inductance_h > 2 * found.u_inductance_h:
+        parts.append("L0")
+        start["L0"] = found.inductance_h
+    parts.append("R0")
+    small = 1e-3 * float(np.abs(found.z_ohm).min())
+    start["R0"] = max(found.r_inf_ohm if math.isfinite(found.r_inf_ohm) else small, small)
+    for i, peak in enumerate(peaks, start=1):
+        parts.append(f"p(R{i},CPE{i})")
+        exponent = min(max(peak.exponent, 0.5), 1.0)
+        start[f"R{i}"] = peak.r_ohm
+        start[f"CPE{i}_0"] = peak.tau_s**exponent / peak.r_ohm
+        start[f"CPE{i}_1"] = exponent
+    if math.isfinite(found.elastance_per_f) and found.elastance_per_f > 0:
+        number = len(peaks) + 1
+        parts.append(f"CPE{number}")
+        start[f"CPE{number}_0"] = 1 / found.elastance_per_f
+        start[f"CPE{number}_1"] = 0.95
+    return Suggestion("-".join(parts), start, because)
