@@ -50,7 +50,7 @@ def plot_drt(found: Drt, *, ax: Axes | None = None) -> Axes:
     ax.plot(tau, found.gamma_ohm / scale, "-", color=LINE, linewidth=1.4, label="γ")
     ax.axhline(0, color=GREY, linewidth=0.7)
     _time_axis(ax, float(tau[0]), float(tau[-1]))
-    shown = max(1.7 * top, 1.3 * float(np.quantile(found.gamma_high_ohm, 0.98))) / scale  # room for labels and legend
+    shown = max(1.7 * top, 1.3 * float(np.quantile(found.gamma_high_ohm, 0.98))) / scale  # room for labels
     ax.set_ylim(min(0.0, float(found.gamma_ohm.min()) / scale), shown if shown > 0 else 1.0)
     ax.set_ylabel(f"γ / {unit} per unit of ln τ")
     for number, peak in enumerate(found.peaks):
