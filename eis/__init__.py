@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from eis.results import Assessment, Finding, Fit, Interface, Judgement, Validity, Verdict
     from eis.spec import Spec
     from eis.spectrum import Cell, Quality, Spectrum
-    from eis.validation import validate
+    from eis.validation import validate, validate_many
 
 __all__ = [
     "Assessment",
@@ -48,6 +48,7 @@ __all__ = [
     "read",
     "read_all",
     "validate",
+    "validate_many",
     "write",
 ]
 
@@ -62,7 +63,7 @@ _HOME = {
     "eis.results": ("Assessment", "Finding", "Fit", "Interface", "Judgement", "Validity", "Verdict"),
     "eis.spec": ("Spec",),
     "eis.spectrum": ("Cell", "Quality", "Spectrum"),
-    "eis.validation": ("validate",),
+    "eis.validation": ("validate", "validate_many"),
 }
 
 

@@ -15,7 +15,7 @@ import secrets
 import sys
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import date, time
 from enum import StrEnum
 from functools import cache
@@ -224,12 +224,13 @@ def _record(value: Any, hint: Any, path: Path, key: str) -> Any:
     """Build a record; its own checks have the last word."""
     given = _mapping(value, path, key)
     hints = _hints(hint)
-    wanted = [field.name for field in fields(hint)]
-    for name in (*given, *wanted):
-        if name not in given or name not in wanted:
+    wanted = {one.name: one.default is MISSING and one.default_factory is MISSING for one in fields(hint)}
+    for name in (*given, *wanted):  # what has a default may be missing: an older version did not know it
+        if name not in wanted or (name not in given and wanted[name]):
             _fail(path, f"{key}.{name}", "there" if name in wanted else "not there", given.get(name))
+    present = [name for name in wanted if name in given]
     try:
-        return hint(**{name: _decode(given[name], hints[name], path, f"{key}.{name}") for name in wanted})
+        return hint(**{name: _decode(given[name], hints[name], path, f"{key}.{name}") for name in present})
     except StoreError:
         raise
     except EisError as error:

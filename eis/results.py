@@ -14,12 +14,15 @@ from typing import Any, Literal
 from eis import notebook
 from eis.fitted import Arc, Fit, Parameter, plain
 from eis.quantities import format_si, format_uncertain
-from eis.spectrum import Cell, RealArray, Spectrum
+from eis.spectrum import Cell, Spectrum
+from eis.validity import Cause, Fault, Validity, ValidityVerdict
 
 __all__ = [
     "READINGS",
     "Arc",
     "Assessment",
+    "Cause",
+    "Fault",
     "Finding",
     "Fit",
     "Interface",
@@ -31,7 +34,6 @@ __all__ = [
     "Verdict",
 ]
 
-ValidityVerdict = Literal["valid", "suspect", "invalid"]
 Reading = Literal["asr", "per_area", "absolute"]
 READINGS: tuple[Reading, ...] = ("asr", "per_area", "absolute")
 
@@ -51,56 +53,6 @@ class Verdict(StrEnum):
     def exit_code(self) -> int:
         """0 for PASS, 1 for FAIL, 3 for everything the measurement cannot decide."""
         return {Verdict.PASS: 0, Verdict.FAIL: 1}.get(self, 3)
-
-
-@dataclass(frozen=True, eq=False)
-class Validity:
-    """Whether a spectrum obeys the Kramers–Kronig relations, and the numbers behind the answer.
-
-    Parameters
-    ----------
-    verdict : {"valid", "suspect", "invalid"}
-        The answer.
-    method : str
-        How it was found, e.g. ``"Lin-KK (complex, modulus weights, capacitor)"``.
-    m : int
-        Number of RC elements used.
-    mu : float
-        Schönleber's µ, 1 − Σ|R<0| / ΣR≥0.
-    rms_residual, max_residual : float
-        Root mean square and largest residual, as fractions of |Z|.
-    because : tuple of str
-        One sentence per reason.
-    frequency_hz, residual_real, residual_imag : ndarray, shape (n,)
-        Residuals (Z − Ẑ)/|Z| over frequency (Hz).
-    """
-
-    verdict: ValidityVerdict
-    method: str
-    m: int
-    mu: float
-    rms_residual: float
-    max_residual: float
-    because: tuple[str, ...]
-    frequency_hz: RealArray
-    residual_real: RealArray
-    residual_imag: RealArray
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the entry of the JSON documents."""
-        numbers = {
-            "m": self.m,
-            "mu": self.mu,
-            "rms_residual": self.rms_residual,
-            "max_residual": self.max_residual,
-        }
-        return {"verdict": self.verdict, "method": self.method} | plain(numbers) | {"because": list(self.because)}
-
-    def __str__(self) -> str:
-        return (
-            f"{self.verdict}: residuals {self.rms_residual:.2%} rms, {self.max_residual:.2%} at most "
-            f"({self.method}, M = {self.m}, µ = {self.mu:.3g}). " + " ".join(self.because)
-        )
 
 
 @dataclass(frozen=True, slots=True)

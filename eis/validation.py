@@ -1,66 +1,98 @@
-"""Can this spectrum be trusted? Lin-KK: a ladder of RC elements fits every spectrum that obeys Kramers–Kronig.
+"""Can this spectrum be trusted? Kramers–Kronig, what was measured twice, and the statistics of what is left over.
 
-A linear, causal, stable and stationary cell obeys those relations, and every spectrum that does can be written as
- R + jωL + 1/(jωC) + Σ R_k/(1 + jωτ_k) to within its noise. What such a ladder leaves over is drift,
-non-linearity, interference, or the wrong sign.
+A linear, causal, stable and stationary cell obeys Kramers and Kronig, and every spectrum that does is a ladder of
+RC elements to within its noise (`eis.ladder`). What the ladder leaves over is noise, or has a cause;
+`eis.suspicions` names it. A drift or a non-linearity that looks like slow relaxation obeys Kramers–Kronig too:
+only what was measured twice shows it (`eis.repeats`).
 
-Schönleber, Klotz, Ivers-Tiffée, Electrochim. Acta 131 (2014) 20, doi:10.1016/j.electacta.2014.01.034.
+Start: `validate` for one spectrum, `validate_many` (`eis.ladder_bulk`) for an archive.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
+from eis import judging
 from eis.errors import SpectrumError
+from eis.ladder import (
+    Form,
+    Ladder,
+    all_ladders,
+    best_ladder,
+    fit_ladder,
+    ladder_mu,
+    ladder_without,
+    lengths_by_criterion,
+    schonleber_ladder,
+    time_constants,
+    uneven_noise,
+)
+from eis.ladder_bulk import Validities, validate_many
 from eis.quantities import format_si
-from eis.results import Validity, ValidityVerdict
+from eis.repeats import Change, change_between, pairs_between, pairs_within
 from eis.spectrum import ComplexArray, RealArray, Spectrum
+from eis.suspicions import Explained, explain
+from eis.validity import Fault, Validity, ValidityVerdict
 
-PER_DECADE_MIN, PER_DECADE_MAX = 2.0, 6.0
-"""RC elements per decade: from a floor that one arc needs to a ceiling that noise would start to fill."""
+__all__ = [
+    "Validities",
+    "Validity",
+    "fit_ladder",
+    "ladder_mu",
+    "schonleber_ladder",
+    "time_constants",
+    "validate",
+    "validate_many",
+]
+
 FEWEST_POINTS = 8
-SUSPECT, INVALID = 0.005, 0.01
-"""Rms residual, as a fraction of |Z|, from which data are suspect or invalid."""
-SIGNIFICANT_RUNS = 4.0
-"""Standard deviations by which the runs of equal sign may fall short before the residuals have a trend."""
-MOST_OUTLIERS = 3
-OUTLIER_SHARE = 0.7
-"""A point is an outlier if the rms residual falls below this share of itself without it."""
-TREND_MATTERS = 0.001
-"""Rms residual below which neither a trend nor an outlier matters."""
+FEWEST_PER_DECADE = 3.0
+ONE_DECADE = 1.05
+CONSTANT = 0.01
+BETTER_FORM = 10.0
+"""By how much AICc must fall before the admittance form is believed where the real part is negative."""
+FAR_BETTER = 2.0
+"""By how much it must fall per value before that form is believed elsewhere: a factor e² of the sum of squares."""
+LARGEST_MIRRORED = 0.03
+"""Rms residual of the conjugate above which a wrong sign is not what is wrong."""
+NEGATIVE, NEGATIVE_POINTS = 0.05, 3
+"""How far below zero, as a fraction of |Z|, and at how many points the real part must lie to be negative."""
+MOST_CUT_DECADES = 1.5
+CUT_STEP = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Ladder:
-    """One linear fit: number of RC elements, µ, residuals per |Z|, and its corrected information criterion."""
+def validate(
+    spectrum: Spectrum, *, repeats: Sequence[Spectrum] = (), other_amplitude: Spectrum | None = None
+) -> Validity:
+    r"""Say whether a spectrum can be trusted, how it fails if not, and in what band it holds.
 
-    m: int
-    mu: float
-    residual: ComplexArray
-    aicc: float
+    A ladder of RC elements with series R, L and C is fitted linearly to both parts at once, weighted by 1/\|Z\|.
+    The number of elements M, between 2 and 6 per decade, is the one with the least AICc (`Validity.m_by` holds
+    what other criteria say), with time constants between 1/ω_max and 1/ω_min or half a decade beyond. Where the
+    real part is negative the same is tried on the admittance. Residuals are those against the ladder of the points
+    that do not stand out alone.
 
-
-def validate(spectrum: Spectrum) -> Validity:
-    r"""Test a spectrum against Kramers–Kronig with a ladder of RC elements.
-
-    The ladder is fitted linearly to both parts at once, weighted by 1/\|Z\|, with τ spaced evenly in log time
-    over 1/ω_max … 1/ω_min. The number of elements M, between 2 and 6 per decade, is the one with the least AICc,
-    so that neither a ladder too short for the data nor one that follows their noise decides. Resistances may be
-    negative: µ = 1 − Σ\|R<0\|/ΣR≥0 is reported, not used as a stop.
+    The verdict comes from what the residuals look like, not from how large the largest is: noise of 1 % is noise,
+    a drift of 1 % is not. See `eis.suspicions` for the patterns and `eis.judging` for the limits.
 
     Parameters
     ----------
     spectrum : Spectrum
-        Points with an excluding flag are left out.
+        Points with an excluding flag are left out; points measured again (flag `DUPLICATE`) tell the drift. The
+        column ``time_s`` says when a point was measured, ``thd…_percent`` how much distortion there was.
+    repeats : sequence of Spectrum, optional
+        The same cell in the same state measured again, e.g. the sweep back up.
+    other_amplitude : Spectrum, optional
+        The same sweep, or some of its points, at another amplitude.
 
     Returns
     -------
     Validity
-        "invalid" above 1 % rms of \|Z\| or when its reader doubted unit or sign, "suspect" above 0.5 % or when the
-        residuals run in trends, else "valid".
+        "invalid" for a fault of 1 % of \|Z\| or more or when its reader doubted unit or sign; "suspect" for a
+        lesser fault, for single points that stand out, or for too few points to tell; else "valid".
 
     Raises
     ------
@@ -68,6 +100,73 @@ def validate(spectrum: Spectrum) -> Validity:
         If fewer than 8 points are in use, or a point has \|Z\| = 0.
     """
     f, z = spectrum.frequency_hz, spectrum.z_ohm
+    _refuse(spectrum, f, z)
+    ladders = all_ladders(f, z)
+    best = best_ladder(ladders)
+    negative = bool((z.real < -NEGATIVE * np.abs(z)).sum() >= NEGATIVE_POINTS)
+    if negative:
+        ladders = _better_form(f, z, ladders, BETTER_FORM)
+    sign = _sign(f, z, _size(best.residual)[0]) if ladders[0].form == "impedance" else []
+    if not (negative or sign) and _size(best.residual)[0] > judging.INVALID:
+        ladders = _better_form(f, z, ladders, FAR_BETTER * 2 * f.size)
+    best = best_ladder(ladders)
+    uneven = uneven_noise(best)
+    if uneven is not None:
+        ladders = all_ladders(f, z, form=best.form, unevenness=uneven)
+        best = best_ladder(ladders)
+    clocks, has_time = _clocks(spectrum)
+    quantity = z if best.form == "impedance" else 1 / z
+    found = explain(f, quantity, clocks, uneven)
+    residual = best.residual
+    if found.alone.any():  # what stands alone must not bend the ladder it is compared with
+        clean = found.ladder
+        residual = ladder_without(f, quantity, found.alone, clean.m, clean.extension)
+    rms, largest = _size(residual)
+    noise = found.ladder.sigma
+    measured_twice = _twice(spectrum, repeats, other_amplitude, noise * best.unevenness)
+    faults = [*measured_twice, *sign]
+    named = {fault.cause for fault in faults}
+    if "sign" not in named:
+        patterns = [] if _too_few(f) else judging.faults_of(found, f, residual, has_time=has_time)
+        if "nonlinear" in named:  # what else a non-linear cell leaves is not a cause of its own
+            patterns = [one for one in patterns if one.cause in ("outlier", "mains")]
+        faults += [one for one in patterns if not (one.cause == "drift" and "drift" in named)]
+        left = found.ladder.residual
+        faults += judging.leftover_faults(left, noise, _size(left)[0], named=bool(faults))
+    faults.sort(key=lambda fault: fault.severity != "invalid")
+    low, high, cut = _valid_band(f, quantity, faults, found)
+    verdict, because = _verdict(spectrum, faults, rms, largest)
+    because = (*because, *(text for text in cut if text not in because))
+    return Validity(
+        verdict=verdict,
+        method=_method(best.form),
+        m=best.m,
+        mu=best.mu,
+        rms_residual=rms,
+        max_residual=largest,
+        because=because,
+        frequency_hz=f,
+        residual_real=residual.real,
+        residual_imag=residual.imag,
+        faults=tuple(faults),
+        noise=noise,
+        m_by=lengths_by_criterion(ladders),
+        marked_hz=tuple(f[found.alone].tolist()),
+        mains_hz=judging.mains_points(f),
+        f_min_hz=low,
+        f_max_hz=high,
+        cut=cut,
+        detectable_drift=found.detectable_drift,
+    )
+
+
+def _better_form(f: RealArray, z: ComplexArray, ladders: list[Ladder], margin: float) -> list[Ladder]:
+    """Return ladders of the admittance if their AICc is less by some margin, else those of the impedance."""
+    other = all_ladders(f, z, form="admittance")
+    return other if best_ladder(other).aicc < best_ladder(ladders).aicc - margin else ladders
+
+
+def _refuse(spectrum: Spectrum, f: RealArray, z: ComplexArray) -> None:
     if f.size < FEWEST_POINTS:
         raise SpectrumError(
             f"{f.size} points are too few for a Kramers–Kronig test; {FEWEST_POINTS} are needed",
@@ -76,150 +175,148 @@ def validate(spectrum: Spectrum) -> Validity:
         )
     if not np.all(np.abs(z) > 0):
         raise SpectrumError("A point has |Z| = 0", where=spectrum.name, mend="Drop the point: no cell has it.")
-    best = _best_ladder(f, z)
-    rms, largest = _size(best.residual)
-    verdict, because = _judge(f, z, best.residual, rms, largest)
+
+
+def _method(form: Form) -> str:
+    weights = "modulus weights" if form == "impedance" else "admittance, modulus weights"
+    return f"Lin-KK (complex, {weights}, series R, L and C, M by AICc)"
+
+
+def _clocks(spectrum: Spectrum) -> tuple[list[RealArray], bool]:
+    """Return when each point in use was measured, 0 to 1: by the clock, else a guess for either direction."""
+    used = spectrum.used
+    time = spectrum.columns.get("time_s")
+    if time is not None and np.isfinite(time[used]).all() and np.ptp(time[used]) > 0:
+        return [(time[used] - time[used].min()) / float(np.ptp(time[used]))], True
+    periods = np.cumsum(1 / spectrum.frequency_hz)
+    down = periods / periods[-1]
+    return [down, 1 - down], False
+
+
+def _twice(
+    spectrum: Spectrum, repeats: Sequence[Spectrum], other_amplitude: Spectrum | None, noise: RealArray
+) -> list[Fault]:
+    """Return what second measurements, and harmonics, show."""
+    out = [judging.harmonics_fault(spectrum)]
+    rising, noise_rising = np.log(spectrum.frequency_hz[::-1]), noise[::-1]
+
+    def change_of(pairs: tuple[RealArray, ComplexArray, ComplexArray]) -> Change:
+        return change_between(*pairs, np.interp(np.log(pairs[0]), rising, noise_rising))
+
+    if other_amplitude is not None:
+        out.append(judging.amplitude_fault(change_of(pairs_between(spectrum, other_amplitude))))
+    changes = [(change_of(pairs_within(spectrum)), "where it was measured again")]
+    changes += [(change_of(pairs_between(spectrum, one)), f"in {one.name}, measured again") for one in repeats]
+    change, source = max(changes, key=lambda one: one[0].size)
+    out.append(judging.drift_fault(change, source))
+    return [one for one in out if one is not None]
+
+
+def _sign(f: RealArray, z: ComplexArray, rms: float) -> list[Fault]:
+    """Say so when the conjugate obeys Kramers–Kronig much better: the file has −Z″ where Z″ belongs."""
+    if rms <= judging.INVALID:
+        return []
+    mirrored, _ = _size(best_ladder(all_ladders(f, np.conj(z), step=2)).residual)
+    if mirrored >= min(rms / 3, LARGEST_MIRRORED):
+        return []
+    because = (
+        f"With the sign of Z″ turned round the residuals are {mirrored:.2%}: the file seems to hold −Z″ as "
+        "Z″; a capacitive arc must have Z″ < 0 here."
+    )
+    return [Fault("sign", "invalid", because, (), rms)]
+
+
+def _verdict(
+    spectrum: Spectrum, faults: Sequence[Fault], rms: float, largest: float
+) -> tuple[ValidityVerdict, tuple[str, ...]]:
+    """Return the worst that was found, and why."""
+    f = spectrum.frequency_hz
+    verdict: ValidityVerdict = "valid"
+    because = [fault.because for fault in faults]
+    if faults:
+        verdict = "invalid" if any(fault.severity == "invalid" for fault in faults) else "suspect"
+    if _too_few(f):
+        verdict = "suspect" if verdict == "valid" else verdict
+        because.append(
+            f"{f.size} points over {_decades(f):.1f} decades are too few to tell: a ladder follows them whatever "
+            f"they are; measure more than one decade with {FEWEST_PER_DECADE:g} points in each, better 10."
+        )
+    if not because:
+        because += _plain_words(spectrum)
+        because.append(f"The residuals, {rms:.2%} rms and {largest:.2%} at most, show no trend.")
     doubts = tuple(
         str(doubt) for doubt in spectrum.metadata.get("doubts", ())
     )  # what its reader could not believe
-    if doubts:
-        verdict, because = "invalid", (*doubts, *because)
-    return Validity(
-        verdict=verdict,
-        method="Lin-KK (complex, modulus weights, series R, L and C, M by AICc)",
-        m=best.m,
-        mu=best.mu,
-        rms_residual=rms,
-        max_residual=largest,
-        because=because,
-        frequency_hz=f,
-        residual_real=best.residual.real,
-        residual_imag=best.residual.imag,
-    )
+    return ("invalid" if doubts else verdict), (*doubts, *because)
 
 
-def ladder_mu(resistances: RealArray) -> float:
-    """Return Schönleber's µ = 1 − Σ|R<0| / Σ R≥0 (eq. 21); −inf when none is positive."""
-    negative = float(-resistances[resistances < 0].sum())
-    positive = float(resistances[resistances >= 0].sum())
-    return 1 - negative / positive if positive > 0 else -math.inf
+def _decades(f: RealArray) -> float:
+    return math.log10(float(f[0] / f[-1]))
 
 
-def time_constants(frequency_hz: RealArray, m: int) -> RealArray:
-    """Return `m` time constants (s), evenly spaced in log from 1/ω_max to 1/ω_min."""
-    omega = 2 * np.pi * frequency_hz
-    return np.geomspace(1 / omega.max(), 1 / omega.min(), m)
+def _too_few(f: RealArray) -> bool:
+    """Tell whether there are so few points, or decades, that a ladder follows them whatever they are."""
+    return _decades(f) < ONE_DECADE or (f.size - 1) / _decades(f) < FEWEST_PER_DECADE - 0.05
 
 
-def fit_ladder(frequency_hz: RealArray, z_ohm: ComplexArray, m: int) -> tuple[RealArray, ComplexArray]:
-    """Fit a ladder of `m` RC elements with series R, L and C, weighted by 1/|Z|.
-
-    Returns
-    -------
-    resistances : ndarray, shape (m,)
-        R_k (ohm), of either sign.
-    residual : ndarray, shape (n,)
-        (Z − Ẑ)/|Z|.
-    """
-    omega = 2 * np.pi * frequency_hz
-    tau = time_constants(frequency_hz, m)
-    size = np.abs(z_ohm)
-    model = np.column_stack([np.ones(omega.size), 1j * omega, -1j / omega, 1 / (1 + 1j * np.outer(omega, tau))])
-    weighted = model / size[:, None]
-    matrix = np.concatenate([weighted.real, weighted.imag])
-    scale = np.linalg.norm(matrix, axis=0)
-    target = z_ohm / size
-    solution = np.linalg.lstsq(matrix / scale, np.concatenate([target.real, target.imag]), rcond=1e-12)[0] / scale
-    return solution[3:], np.asarray((z_ohm - model @ solution) / size)
+def _plain_words(spectrum: Spectrum) -> list[str]:
+    """Say so where a sound spectrum holds nothing but a resistor, or nothing but leads."""
+    z = spectrum.z_ohm
+    if np.abs(z / z.mean() - 1).max() < CONSTANT:
+        return ["Z is the same at every frequency to within 1 %: a resistor; there is no process to be found."]
+    if (z.imag > 0).all():
+        return ["Z is inductive at every frequency: leads, or the wrong sign; there is no arc to be found."]
+    return []
 
 
-def _best_ladder(f: RealArray, z: ComplexArray) -> _Ladder:
-    """Return the ladder with the least AICc among all allowed lengths."""
-    decades = math.log10(float(f.max() / f.min()))
-    fewest = max(3, math.ceil(PER_DECADE_MIN * decades))
-    most = max(fewest, min(math.floor(PER_DECADE_MAX * decades), f.size - 4))
-    return min((_ladder(f, z, m) for m in range(min(fewest, f.size - 4), most + 1)), key=lambda one: one.aicc)
+def _valid_band(
+    f: RealArray, z: ComplexArray, faults: Sequence[Fault], seen: Explained
+) -> tuple[float, float, tuple[str, ...]]:
+    """Return the band (Hz) left when an end that drifts, or that leads disturb, is cut off as little as helps."""
+    edge = judging.edge_points(seen)
+    low, high = float(f[-1]), float(f[edge])
+    causes = {fault.cause for fault in faults} & ({one.pattern for one in seen.suspicions} | {"inconsistent"})
+    cut: list[str] = []
+    if edge:
+        size = max(one.size for one in seen.suspicions if one.points[0] < edge)
+        shown = format_si(high, "Hz", digits=3)
+        what = "one point stands" if edge == 1 else f"{edge} points stand"
+        cut.append(f"Above {shown} {what} out by up to {size:.2%} of |Z|, as leads and fixture make them.")
+    for cause, ends in (("high-frequency artefact", (0,)), ("drift", (-1,)), ("inconsistent", (0, -1))):
+        if cause not in causes:
+            continue
+        for end in ends:
+            kept = _without_end(f, z, end)
+            if kept is None:
+                continue
+            last = float(kept[0] if end == 0 else kept[-1])
+            shown = format_si(last, "Hz", digits=3)
+            if end == 0:
+                high = last
+                cut.append(f"Above {shown} the data break Kramers–Kronig; below it they do not.")
+            else:
+                low = last
+                cut.append(f"Below {shown} the data break Kramers–Kronig; above it they do not.")
+            break
+    return low, high, tuple(cut)
 
 
-def _ladder(f: RealArray, z: ComplexArray, m: int) -> _Ladder:
-    resistances, residual = fit_ladder(f, z, m)
-    n, k = 2 * f.size, m + 4
-    chi2 = max(float((np.abs(residual) ** 2).sum()), 1e-28)
-    aicc = n * math.log(chi2 / n) + 2 * k + 2 * k * (k + 1) / max(n - k - 1, 1)
-    return _Ladder(m, ladder_mu(resistances), residual, aicc)
+def _without_end(f: RealArray, z: ComplexArray, end: int) -> RealArray | None:
+    """Return the frequencies left when so few points are cut off one end that nothing smooth is suspected."""
+    steps = int(MOST_CUT_DECADES * (f.size - 1) / math.log10(float(f[0] / f[-1])))
+    for lost in range(CUT_STEP, steps + 1, CUT_STEP):
+        part = slice(lost, None) if end == 0 else slice(None, -lost)
+        if f[part].size < 2 * FEWEST_POINTS:
+            return None
+        periods = np.cumsum(1 / f[part])
+        down = periods / periods[-1]
+        found: Explained = explain(f[part], z[part], [down, 1 - down])
+        if all(one.pattern == "outlier" for one in found.suspicions):
+            return f[part]
+    return None
 
 
 def _size(residual: ComplexArray) -> tuple[float, float]:
     """Return rms and largest of the real and imaginary residuals."""
     parts = np.concatenate([residual.real, residual.imag])
     return float(np.sqrt((parts**2).mean())), float(np.abs(parts).max())
-
-
-def _judge(
-    f: RealArray, z: ComplexArray, residual: ComplexArray, rms: float, largest: float
-) -> tuple[ValidityVerdict, tuple[str, ...]]:
-    """Turn residuals into a verdict and its reasons."""
-    reasons: list[str] = []
-    verdict: ValidityVerdict = "valid"
-    if rms > INVALID:
-        verdict = "invalid"
-        reasons.append(
-            f"The residuals, {rms:.2%} rms, exceed {INVALID:.1%} of |Z|: the data break Kramers–Kronig."
-        )
-        reasons += _suspect_sign(f, z, rms)
-    elif rms > SUSPECT:
-        verdict = "suspect"
-        reasons.append(f"The residuals, {rms:.2%} rms, lie between {SUSPECT:.1%} and {INVALID:.1%} of |Z|.")
-    shortfall = max(_runs_shortfall(residual.real), _runs_shortfall(residual.imag))
-    if shortfall > SIGNIFICANT_RUNS and rms > TREND_MATTERS:
-        verdict = "suspect" if verdict == "valid" else verdict
-        reasons.append(f"The residuals run in trends ({shortfall:.1f} standard deviations too few sign changes).")
-    outliers = _outliers(f, z, rms) if rms > TREND_MATTERS else []
-    if outliers:
-        places = ", ".join(format_si(float(place), "Hz", digits=3) for place in outliers)
-        reasons.append(
-            f"Without the point{'s' if len(outliers) > 1 else ''} at {places} the residuals are far smaller."
-        )
-        verdict = "suspect" if verdict == "valid" else verdict
-    if not reasons:
-        reasons.append(f"The residuals, {rms:.2%} rms and {largest:.2%} at most, show no trend.")
-    return verdict, tuple(reasons)
-
-
-def _outliers(f: RealArray, z: ComplexArray, rms: float) -> list[float]:
-    """Return the frequencies (Hz) of isolated points, each of which by itself makes most of the residual."""
-    found: list[float] = []
-    for _ in range(MOST_OUTLIERS):
-        residual = _best_ladder(f, z).residual
-        kept = np.arange(f.size) != int(np.argmax(np.abs(residual)))
-        if kept.sum() < FEWEST_POINTS:
-            break
-        smaller, _ = _size(_best_ladder(f[kept], z[kept]).residual)
-        if smaller > OUTLIER_SHARE * rms:
-            break
-        found.append(float(f[~kept][0]))
-        f, z, rms = f[kept], z[kept], smaller
-    return found
-
-
-def _suspect_sign(f: RealArray, z: ComplexArray, rms: float) -> list[str]:
-    """Say so when the conjugate obeys Kramers–Kronig much better: the file has −Z″ where Z″ belongs."""
-    mirrored, _ = _size(_best_ladder(f, np.conj(z)).residual)
-    if mirrored < rms / 3:
-        return [
-            f"With the sign of Z″ turned round the residuals are {mirrored:.2%}: the file seems to hold −Z″ as "
-            "Z″; a capacitive arc must have Z″ < 0 here."
-        ]
-    return []
-
-
-def _runs_shortfall(residual: RealArray) -> float:
-    """Return by how many standard deviations the residuals change sign too seldom (Wald–Wolfowitz)."""
-    positive = residual > 0
-    a, b = int(positive.sum()), int((~positive).sum())
-    if a < 2 or b < 2:
-        return 0.0
-    runs = 1 + int((positive[1:] != positive[:-1]).sum())
-    mean = 2 * a * b / (a + b) + 1
-    variance = (mean - 1) * (mean - 2) / (a + b - 1)
-    return float((mean - runs) / math.sqrt(variance)) if variance > 0 else 0.0

@@ -133,17 +133,31 @@ def verify(files: Files, json: AsJson = False) -> None:
 
 
 @app.command()
-def validate(files: Files, columns: Columns = None, plot: Plots = None, json: AsJson = False) -> None:
+def validate(
+    files: Files,
+    repeat: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="The same cell measured again, to see drift.")
+    ] = None,
+    other_amplitude: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The same cell at another amplitude, to see non-linearity.")
+    ] = None,
+    columns: Columns = None,
+    plot: Plots = None,
+    json: AsJson = False,
+) -> None:
     """Test spectra against Kramers–Kronig: valid, suspect or invalid, and why. Exits 3 unless all are valid."""
     from eis.validation import validate as test
 
+    repeats = [spectrum for name in repeat or [] for spectrum in read(name, columns)]
+    others = read(other_amplitude, columns) if other_amplitude else []
+
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
         for spectrum in read(name, columns):
-            found = test(spectrum)
+            found = test(spectrum, repeats=repeats, other_amplitude=others[0] if others else None)
             if plot:
-                from eis.plots import plot_residuals
+                from eis.validation_plots import plot_residual_bands
 
-                save(plot_residuals(validity=found), plot, spectrum, "residuals")
+                save(plot_residual_bands(found), plot, spectrum, "residuals")
             yield {"file": name, **found.to_dict()}, 0 if found.verdict == "valid" else 3
 
     entries, code = output.each(files, step)
