@@ -29,6 +29,8 @@ ABOVE = 10.0
 """Standard deviations by which Z must exceed its high-frequency end before that part can drift alone."""
 SMALLEST = {"drift": 0.003, "shift": 0.003, "outlier": 0.005, "high-frequency artefact": 0.003}
 """Size, as a fraction of |Z|, below which a pattern does no harm."""
+QUIET = 1e-4
+"""Noise, as a fraction of |Z|, below which no instrument measures: what a ladder leaves over there is its own."""
 MOST_PATTERNS = 3
 OUTLIER_SHARE = 6
 """At most one point in so many can stand alone."""
@@ -97,6 +99,8 @@ def explain(
         candidates = _candidates(f[kept], corrected[kept], ladders, [clock[kept] for clock in clocks])
         if not found and not alone:
             detectable = _detectable(f, z, ladders, clocks)
+        if best_ladder(ladders).sigma <= QUIET:
+            break
         sure = [one for one in candidates if _counts(one.suspicion)]
         best = max(sure, key=lambda one: one.suspicion.score, default=None)
         if best is None:

@@ -163,3 +163,10 @@ def test_the_pictures_show_what_was_found():
     assert "stands out" in [text.get_text() for text in bands.get_legend().get_texts()]
     assert plot_zhit(Spectrum.of(FREQUENCY, z), found).lines
     assert plot_residual_map([found, found], over=[25.0, 60.0], label="temperature / °C").collections
+
+
+def test_a_sweep_without_noise_is_valid_however_far_it_has_come():
+    frequency = np.geomspace(1e4, 10, 25)
+    z = 22 + 15 / (1 + (1j * frequency / 150e3) ** 0.95) + 17.7 / (1 + (1j * frequency / 1.2e3) ** 0.92)
+    for count in range(10, 26):
+        assert validate(Spectrum.of(frequency[:count], z[:count])).verdict == "valid"
