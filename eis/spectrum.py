@@ -165,27 +165,50 @@ class Spectrum:
     metadata: Mapping[str, Any] = field(default_factory=lambda: {})
 
     def __post_init__(self) -> None:
-        set_ = object.__setattr__
-        set_(self, "all_frequency_hz", _frozen(self.all_frequency_hz, np.float64))
-        set_(self, "all_z_ohm", _frozen(self.all_z_ohm, np.complex128))
-        set_(self, "quality", _frozen(self.quality, np.int64))
-        set_(self, "columns", MappingProxyType({k: _frozen(v, np.float64) for k, v in self.columns.items()}))
-        set_(self, "metadata", MappingProxyType(dict(self.metadata)))
+        self._settle(
+            np.array(self.all_frequency_hz, dtype=np.float64),  # copies, so that it stays what was checked
+            np.array(self.all_z_ohm, dtype=np.complex128),
+            np.array(self.quality, dtype=np.int64),
+            {name: np.array(values, dtype=np.float64) for name, values in self.columns.items()},
+            self.metadata,
+        )
+
+    def _settle(
+        self,
+        frequency_hz: RealArray,
+        z_ohm: ComplexArray,
+        quality: IntArray,
+        columns: dict[str, RealArray],
+        metadata: Mapping[str, Any],
+    ) -> None:
+        """Take arrays nobody else holds, make them read-only, and check them."""
+        for array in (frequency_hz, z_ohm, quality, *columns.values()):
+            array.flags.writeable = False
+        self.__dict__.update(
+            all_frequency_hz=frequency_hz,
+            all_z_ohm=z_ohm,
+            quality=quality,
+            columns=MappingProxyType(columns),
+            metadata=MappingProxyType(dict(metadata)),
+        )
+        if not np.count_nonzero(quality):
+            self.__dict__.update(frequency_hz=frequency_hz, z_ohm=z_ohm)  # every point is in use
         self._check()
 
     def _check(self) -> None:
+        """Raise `SpectrumError` unless this is a spectrum; that it is one is told by a few passes over arrays."""
         f, z, n = self.all_frequency_hz, self.all_z_ohm, self.all_frequency_hz.size
-        shapes = {"impedance": z.shape, "quality": self.quality.shape} | {
-            k: v.shape for k, v in self.columns.items()
-        }
-        for name, shape in shapes.items():
-            if shape != (n,):
+        arrays = {"impedance": z, "quality": self.quality, **self.columns}
+        for name, array in arrays.items():
+            if array.shape != (n,):
                 raise SpectrumError(
-                    f"There are {n} frequencies and an array of shape {shape} for {name}",
+                    f"There are {n} frequencies and an array of shape {array.shape} for {name}",
                     mend="Give one value per point in every array.",
                 )
         if n == 0:
             raise SpectrumError("A spectrum has at least one point; this one has none", mend="Check the source.")
+        if _falls(f) and f[-1] > 0 and f[0] < np.inf and np.count_nonzero(np.isfinite(z)) == n:
+            return
         wrong = np.flatnonzero(~(np.isfinite(f) & (f > 0)))
         if wrong.size:
             raise SpectrumError(
@@ -239,34 +262,39 @@ class Spectrum:
         SpectrumError
             If the arrays are not a spectrum.
         """
-        f = np.atleast_1d(np.asarray(frequency_hz, dtype=np.float64))
-        z = np.atleast_1d(np.asarray(z_ohm, dtype=np.complex128))
+        f = np.array(frequency_hz, dtype=np.float64, ndmin=1)
+        z = np.array(z_ohm, dtype=np.complex128, ndmin=1)
         flags = np.zeros(f.size, dtype=np.int64) if quality is None else np.array(quality, dtype=np.int64)
-        table = {k: np.asarray(v, dtype=np.float64) for k, v in (columns or {}).items()}
-        table.setdefault("acquired_order", np.arange(f.size, dtype=np.float64))
-        if any(array.shape != f.shape for array in (z, flags, *table.values())):
-            return cls(f, z, flags, table, metadata or {})  # says which array is wrong
-        order = np.argsort(-f, kind="stable")
-        f, z, flags = f[order], z[order], flags[order]
-        bad = (flags & int(EXCLUDING)) != 0
-        good = np.flatnonzero(~bad)
-        flags[good[1:][f[good][1:] == f[good][:-1]]] |= int(Quality.DUPLICATE)
-        return cls(f, z, flags, {k: v[order] for k, v in table.items()}, metadata or {})
+        table = {name: np.array(values, dtype=np.float64) for name, values in (columns or {}).items()}
+        if "acquired_order" not in table:
+            table["acquired_order"] = np.arange(f.size, dtype=np.float64)
+        whole = all(array.shape == f.shape for array in (z, flags, *table.values()))
+        if whole and not _falls(f):  # else nothing has to move, or _check says which array is wrong
+            rises = _falls(f[::-1])
+            order = np.arange(f.size)[::-1] if rises else np.argsort(-f, kind="stable")
+            f, z, flags = f[order], z[order], flags[order]
+            table = {name: values[order] for name, values in table.items()}
+            if not rises:
+                good = np.flatnonzero((flags & int(EXCLUDING)) == 0)
+                flags[good[1:][f[good][1:] == f[good][:-1]]] |= int(Quality.DUPLICATE)
+        spectrum = object.__new__(cls)
+        spectrum._settle(f, z, flags, table, metadata or {})
+        return spectrum
 
     @cached_property
     def used(self) -> NDArray[np.bool_]:
         """Which points carry no excluding flag, shape (n,)."""
-        return np.asarray((self.quality & int(EXCLUDING)) == 0)
+        return _frozen((self.quality & int(EXCLUDING)) == 0)
 
     @cached_property
     def frequency_hz(self) -> RealArray:
         """Frequency (Hz) of the points in use, strictly falling, shape (m,)."""
-        return _frozen(self.all_frequency_hz[self.used], np.float64)
+        return _frozen(self.all_frequency_hz[self.used])
 
     @cached_property
     def z_ohm(self) -> ComplexArray:
         """Impedance (ohm) of the points in use, shape (m,)."""
-        return _frozen(self.all_z_ohm[self.used], np.complex128)
+        return _frozen(self.all_z_ohm[self.used])
 
     @property
     def name(self) -> str:
@@ -278,9 +306,13 @@ class Spectrum:
 
     def with_metadata(self, **more: Any) -> Spectrum:
         """Return the same spectrum with more metadata."""
-        return Spectrum(
-            self.all_frequency_hz, self.all_z_ohm, self.quality, self.columns, {**self.metadata, **more}
-        )
+        return self.described({**self.metadata, **more})
+
+    def described(self, metadata: Mapping[str, Any]) -> Spectrum:
+        """Return the same spectrum with other metadata in place of all it has."""
+        same = object.__new__(type(self))  # shares the arrays, which are checked and cannot change
+        same.__dict__.update(self.__dict__, metadata=MappingProxyType(dict(metadata)))
+        return same
 
     def to_xarray(self) -> xr.Dataset:
         """Return the spectrum as a Dataset over `frequency`: z_real, z_imag (ohm), quality, and the columns.
@@ -373,8 +405,12 @@ class Spectrum:
         return f"<p><code>{title}</code></p>{drawing}{notebook.table(('field', 'value'), rows)}"
 
 
-def _frozen(values: ArrayLike, dtype: type) -> NDArray[Any]:
-    """Return a read-only copy, so that a spectrum stays what was checked."""
-    array: NDArray[Any] = np.array(values, dtype=dtype)
-    array.setflags(write=False)
-    return array
+def _falls(frequency_hz: RealArray) -> bool:
+    """Whether every frequency is below the one before it; False if one is NaN."""
+    return bool(np.count_nonzero(frequency_hz[1:] < frequency_hz[:-1]) == frequency_hz.size - 1)
+
+
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    """Make an array read-only, and return it."""
+    values.flags.writeable = False
+    return values

@@ -94,8 +94,8 @@ def convert(
             where="eis convert",
             mend="--into writes one netCDF file, --out a folder.",
         )
-    if out is not None:
-        make(out)
+    folder = out or Path()
+    make(folder)
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(Writer(into)) if into is not None else None
 
@@ -105,9 +105,9 @@ def convert(
                 if writer is not None:
                     writer.add(spectrum)
                     target = writer.path
-                elif out is not None:
+                else:
                     part = f"-{i + 1}" if len(spectra) > 1 else ""
-                    target = archive.write(spectrum, out / f"{Path(name).name}{part}{suffix}")
+                    target = archive.write(spectrum, folder / f"{Path(name).name}{part}{suffix}")
                 yield {**spectrum.to_dict(full=full), "wrote": str(target)}, 0
 
         entries, code = output.each(files, step)

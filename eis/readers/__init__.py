@@ -154,11 +154,10 @@ def _spectra(source: Source, columns: Columns | None) -> list[Spectrum]:
 
 
 def _reader(source: Source) -> Reader:
-    head = source.head
     for reader in READERS:
         if reader.recognises(source):
             return reader
-    first = next((line.strip() for line in head.split("\n") if line.strip()), "")[:60]
+    first = next((line.strip() for line in source.head.split("\n") if line.strip()), "")[:60]
     known = ", ".join(reader.NAME for reader in READERS)
     nul = source.raw.find(b"\0")
     binary = "" if nul < 0 or source.encoding.startswith("utf-16") else f"; it is binary (byte {nul} is NUL)"

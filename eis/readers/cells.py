@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
-from typing import overload
 
 import numpy as np
 
 from eis.errors import ReadError
+from eis.readers.even_rows import EvenRows, even_rows
 from eis.readers.source import Notes, Source
 from eis.spectrum import RealArray
 
@@ -35,7 +34,7 @@ class Grid:
         Column names, as the file prints them.
     rows : sequence of list of str
         The cells.
-    lines : sequence of int
+    lines : list of int
         Line number (from 1) of every row.
     """
 
@@ -43,26 +42,27 @@ class Grid:
     notes: Notes
     names: tuple[str, ...]
     rows: Sequence[list[str]]
-    lines: Sequence[int]
+    lines: list[int]
     _known: dict[int, RealArray] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def foresee(self, columns: Sequence[int]) -> bool:
-        """Read columns that will be asked for in one go, if they hold nothing but finite numbers with decimal points.
+        """Read columns that will be asked for in one go, if they hold nothing but finite numbers.
 
-        That takes a third of the time of `numbers` for each of them; whatever is unusual is left to `numbers`, which
-        finds the cell.
+        That takes a third of the time of `numbers` for each. Whatever is unusual, decimal commas included, is left
+        to `numbers`, which finds the cell.
 
         Returns
         -------
         bool
             Whether all of them were read.
         """
-        if isinstance(self.rows, _Lines):
-            wanted = sorted(set(columns))
+        wanted = sorted(set(columns) - self._known.keys())
+        if wanted and isinstance(self.rows, EvenRows):
             values = self.rows.numbers(wanted)
             if values is not None:
                 self._known.update(zip(wanted, values, strict=True))
-        return self._known.keys() >= set(columns)
+                return True
+        return not wanted
 
     def numbers(self, column: int) -> RealArray:
         """Return a column as finite numbers.
@@ -118,6 +118,8 @@ def read_grid(
     first: int,
     last: int,
     split: Callable[[str], list[str]] | str,
+    *,
+    indented_by: str | None = None,
 ) -> Grid:
     """Split the lines `first` to `last` (from 0, `last` excluded) of a file into rows of cells.
 
@@ -133,6 +135,8 @@ def read_grid(
         Where the rows are.
     split : callable or str
         How a line becomes cells, or what separates them.
+    indented_by : str, optional
+        What stands before each cell, the first as well, if every line is regular; `split` is asked if one is not.
 
     Returns
     -------
@@ -146,9 +150,10 @@ def read_grid(
     """
     width = len(names)
     rows: Sequence[list[str]] | None = None
-    lines: Sequence[int] = ()
-    if isinstance(split, str):
-        rows, lines = _regular(source, first, last, split, width)
+    lines: list[int] = []
+    separator = indented_by or (split if isinstance(split, str) else "")
+    if len(separator) == 1:
+        rows, lines = even_rows(source, first, last, separator, width, indented=indented_by is not None)
     if rows is None:
         rows, lines = _rows(source, first, last, split, width)
     if rows and source.unterminated and lines[-1] == len(source.lines):
@@ -157,13 +162,13 @@ def read_grid(
             notes.dropped.append(f"The last line ({lines[-1]}), which is torn: the file ends in the middle of it.")
             rows, lines = rows[:-1], lines[:-1]
         elif _last_is_shortest(
-            rows.last_cells() if isinstance(rows, _Lines) else [cells[-1] for cells in rows if cells]
+            rows.last_cells() if isinstance(rows, EvenRows) else [cells[-1] for cells in rows if cells]
         ):
             notes.warnings.append(
                 f"The file ends without a line end, and the last cell {shorten(rows[-1][-1])} is shorter than all "
                 "others of its column; the last point may be torn."
             )
-    if isinstance(rows, _Lines):
+    if isinstance(rows, EvenRows):
         return Grid(source, notes, tuple(names), rows, lines)
     wrong = next((i for i, cells in enumerate(rows) if len(cells) != width), None)
     if wrong is not None:
@@ -180,90 +185,6 @@ def read_grid(
             mend="The measurement may have stopped before its first point; export the file again.",
         )
     return Grid(source, notes, tuple(names), rows, lines)
-
-
-class _Lines(Sequence[list[str]]):
-    """Rows as wide as each other that stand in one line after the other; split only if somebody asks for a cell.
-
-    Parameters
-    ----------
-    texts : list of str
-        The lines.
-    separator : str
-        What stands between cells.
-    width : int
-        How many cells there are, without the empty one behind a separator at the end.
-    is_ascii : bool
-        Whether no line holds anything else.
-    """
-
-    def __init__(self, texts: list[str], separator: str, width: int, *, is_ascii: bool) -> None:
-        self._texts = texts
-        self._separator = separator
-        self._width = width
-        self._is_ascii = is_ascii
-        self._cells: list[list[str]] | None = None
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    @overload
-    def __getitem__(self, place: int) -> list[str]: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[list[str]]: ...
-    def __getitem__(self, place: int | slice) -> list[str] | list[list[str]]:
-        if isinstance(place, slice):
-            return [self._cells_of(text) for text in self._texts[place]]
-        return self._cells_of(self._texts[place])
-
-    def __iter__(self) -> Iterator[list[str]]:
-        if self._cells is None:
-            self._cells = [self._cells_of(text) for text in self._texts]
-        return iter(self._cells)
-
-    def _cells_of(self, text: str) -> list[str]:
-        return text.split(self._separator)[: self._width]
-
-    def numbers(self, columns: Sequence[int]) -> RealArray | None:
-        """Return columns as the rows of an array; None unless all cells are finite numbers with decimal points.
-
-        NumPy takes for numbers what `float` does but for underscores, and spaces and digits beyond ASCII.
-        """
-        if not self._is_ascii:
-            return None
-        try:
-            values = np.loadtxt(
-                self._texts, delimiter=self._separator, usecols=columns, comments=None, unpack=True, ndmin=2
-            )
-        except ValueError:
-            return None
-        return values if np.isfinite(values).all() else None
-
-    def last_cells(self) -> list[str]:
-        """Return the last cell of every row."""
-        behind = self._texts[0].count(self._separator) - self._width + 2  # two where one stands at the end
-        return [text.rsplit(self._separator, behind)[-behind] for text in self._texts]
-
-
-def _regular(
-    source: Source, first: int, last: int, separator: str, width: int
-) -> tuple[_Lines | None, Sequence[int]]:
-    """Return rows and their line numbers if nothing is unusual: none is empty, wider or narrower; else None."""
-    texts = source.lines[first:last]
-    while texts and not texts[-1]:
-        texts.pop()
-    above = next((number for number, text in enumerate(texts) if text), 0)
-    del texts[:above]
-    separators = set(map(str.count, texts, repeat(separator)))
-    if len(separators) != 1 or len(separator) != 1 or any(map(str.isspace, texts)):
-        return None, ()
-    (count,) = separators
-    one_behind = count == width and {text[-1] for text in texts} == {separator}
-    if count != width - 1 and not one_behind:
-        return None, ()
-    is_ascii = source.encoding == "ascii" or "".join(texts).isascii()
-    number = first + above + 1
-    return _Lines(texts, separator, width, is_ascii=is_ascii), range(number, number + len(texts))
 
 
 def _rows(

@@ -19,7 +19,7 @@ Source of the facts
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -33,9 +33,11 @@ NAME: str = "CH Instruments text"
 SUFFIXES: tuple[str, ...] = (".txt", ".csv")
 
 _TECHNIQUE = "A.C. Impedance"
-_NAMES = re.compile(r"[ \t]*Freq/Hz[ \t]*[,\t ][ \t]*Z'/ohm\b")
+_FIRST_NAME = "Freq/Hz"
+_NAMES = re.compile(rf"[ \t]*{_FIRST_NAME}[ \t]*[,\t ][ \t]*Z'/ohm\b")
+_MODULUS = "Z/ohm"
 _DATE = re.compile(r"[A-Z][a-z]{2}[a-z]*\.? [0-9]{1,2}, [0-9]{4}\b.*")
-_FIRST_LINES = 8
+_FIRST_LINES, _BEGINNING = 8, 2000
 _AGREE = 0.01
 """Largest relative difference of the modulus from Z′ and Z″: several times what four printed digits leave."""
 _REACHED = 0.9
@@ -44,7 +46,10 @@ _EXPORT = "Export the impedance again as text, with Freq/Hz, Z'/ohm and Z\"/ohm.
 
 def recognises(source: Source) -> bool:
     """Whether one of the first lines names the technique, or a line the columns as the program does."""
-    lines = source.head.replace("\r", "\n").split("\n")
+    head = source.head
+    if _TECHNIQUE not in head[:_BEGINNING] and ("'" not in head or _FIRST_NAME not in head):
+        return False  # told without taking lines apart: one character is looked for in no time
+    lines = head.replace("\r", "\n").split("\n")
     return any(line.strip() == _TECHNIQUE for line in lines[:_FIRST_LINES]) or any(map(_NAMES.match, lines))
 
 
@@ -72,21 +77,20 @@ def read(source: Source) -> list[Spectrum]:
     if at is None:
         raise source.fail("No line names the columns (Freq/Hz, Z'/ohm, Z\"/ohm)", mend=_EXPORT)
     _settings(lines[:at], notes)
-    split = _splitter(lines[at])
-    names = [name.strip() for name in split(lines[at].strip(" \t,"))]
+    separator = _separator(lines[at])
+    names = [name.strip() for name in lines[at].strip(" \t,").split(separator)]
     head = find(source, names, at, _EXPORT)
-    grid = read_grid(source, notes, names, at + 1, len(lines), split)
+    grid = read_grid(source, notes, names, at + 1, len(lines), separator or str.split)
+    grid.foresee([*head.place.values(), *(at for at, name in enumerate(names) if name == _MODULUS)])
     frequency, z = impedance(grid, head)
     _compare_modulus(grid, z, notes)
     _compare_range(frequency, notes)
     return spectra(source, notes, NAME, frequency, z, grid.lines)
 
 
-def _splitter(names: str) -> Callable[[str], list[str]]:
-    for separator in (",", "\t"):
-        if separator in names:
-            return lambda line: line.split(separator)
-    return str.split
+def _separator(names: str) -> str | None:
+    """Return what stands between names; None for any number of spaces, as `str.split` has it."""
+    return next((separator for separator in (",", "\t") if separator in names), None)
 
 
 def _settings(header: Sequence[str], notes: Notes) -> None:
@@ -108,15 +112,15 @@ def _settings(header: Sequence[str], notes: Notes) -> None:
 
 
 def _compare_modulus(grid: Grid, z: ComplexArray, notes: Notes) -> None:
-    if grid.names.count("Z/ohm") != 1:
+    if grid.names.count(_MODULUS) != 1:
         return
-    modulus = grid.optional(grid.names.index("Z/ohm"))
+    modulus = grid.optional(grid.names.index(_MODULUS))
     if modulus is None:
         return
     with np.errstate(over="ignore"):
-        size = np.hypot(z.real, z.imag)
-    wrong = np.flatnonzero(np.abs(size - modulus) > _AGREE * np.abs(modulus))
-    if wrong.size:
+        off = np.abs(np.abs(z) - modulus) > _AGREE * np.abs(modulus)
+    if np.count_nonzero(off):
+        wrong = np.flatnonzero(off)
         notes.warnings.append(
             f"The modulus Z/ohm is not that of Z' and Z\" in {wrong.size} rows, the first in line "
             f"{grid.lines[wrong[0]]}: the file may have been edited or damaged."

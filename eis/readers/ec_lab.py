@@ -26,7 +26,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from eis.readers.cells import read_grid, shorten
-from eis.readers.ec_lab_columns import EXPORT, Columns, has_frequency, no_frequency
+from eis.readers.ec_lab_columns import EXPORT, Columns, no_frequency
+from eis.readers.ec_lab_names import has_frequency
 from eis.readers.ec_lab_sweeps import spectra_of
 from eis.readers.source import Notes, Source
 from eis.spectrum import RealArray, Spectrum
@@ -36,18 +37,19 @@ SUFFIXES: tuple[str, ...] = (".mpt", ".txt")
 
 _FIRST_LINES = ("EC-Lab ASCII FILE", "BT-Lab ASCII FILE")
 _SETTINGS_FILES = ("EC-LAB SETTING FILE", "BT-LAB SETTING FILE")
+_BEGINNINGS = _FIRST_LINES + _SETTINGS_FILES
+_LONGEST_ROW = 5000
 _HEADER_LINES = re.compile(r"Nb header lines\s*:\s*([0-9]{1,9})\b")
 _LOOP = re.compile(r"Loop ([0-9]{1,9}) from point number ([0-9]{1,9}) to ([0-9]{1,9})\s*")
 _FREQUENCY = "freq/Hz"
 _SETTING_WIDTH = 20
+_LAST_OF_KEY = _SETTING_WIDTH - 1
 
 
 def recognises(source: Source) -> bool:
     """Whether the file says it is EC-Lab text, or its first line names EC-Lab's frequency column."""
-    head = source.head
-    if head.startswith(_FIRST_LINES + _SETTINGS_FILES):
-        return True
-    return _FREQUENCY in head[:5000] and _FREQUENCY in _names(head.split("\n", 1)[0])
+    line = source.first_line
+    return line.startswith(_BEGINNINGS) or (_FREQUENCY in line[:_LONGEST_ROW] and _FREQUENCY in _names(line))
 
 
 def read(source: Source) -> list[Spectrum]:
@@ -76,20 +78,21 @@ def read(source: Source) -> list[Spectrum]:
             mend="Choose the .mpr or .mpt file of the same name.",
         )
     at = _column_row(source, notes)
-    names = _names(source.lines[at])
+    names = tuple(_names(source.lines[at]))
     loops = _settings(source.lines[:at], notes)
     if not has_frequency(names):
         raise no_frequency(source, notes, names, at + 1)
-    grid = read_grid(source, notes, names, at + 1, len(source.lines), _split)
+    grid = read_grid(source, notes, names, at + 1, len(source.lines), "\t")
     columns = Columns(
         source,
         notes,
-        tuple(names),
+        names,
         numbers=grid.numbers,
         optional=grid.optional,
         same=lambda one, other: grid.text(one) == grid.text(other),
         lines=grid.lines,
         names_line=at + 1,
+        foresee=grid.foresee,
     )
     return spectra_of(columns, NAME, _loop_of_rows(loops, len(grid.rows), notes))
 
@@ -103,7 +106,7 @@ def _column_row(source: Source, notes: Notes) -> int:
     stated = int(count[1]) if count else 0
     if 2 < stated <= len(lines) and "\t" in lines[stated - 1]:
         names = _names(lines[stated - 1])
-        if has_frequency(names) or any("Ohm" in name for name in names):
+        if has_frequency(tuple(names)) or any("Ohm" in name for name in names):
             return stated - 1
     for number, line in enumerate(lines):
         if _FREQUENCY in line and _FREQUENCY in _names(line):
@@ -124,10 +127,6 @@ def _names(line: str) -> list[str]:
     return [name.strip() for name in line.rstrip().split("\t")]
 
 
-def _split(line: str) -> list[str]:
-    return line.split("\t")
-
-
 def _technique(header: Sequence[str]) -> str:
     """Return the first line of the header that says something, unless it is already a setting."""
     first = next((line.strip() for line in header if line.strip()), "")
@@ -145,21 +144,29 @@ def _settings(header: Sequence[str], notes: Notes) -> list[tuple[int, int, int]]
     if technique:
         vendor["technique"] = technique
     for line in header[2:]:
-        if match := _LOOP.fullmatch(line):
+        key, colon, value = line.partition(" : ")
+        if colon:
+            key, value = key.strip(), value.strip()
+            if key and value:
+                vendor[key] = f"{vendor[key]}\n{value}" if key == "Comments" and key in vendor else value
+                continue
+        elif line.startswith("Loop ") and (match := _LOOP.fullmatch(line)):
             loops.append((int(match[1]), int(match[2]), int(match[3])))
             continue
-        key, colon, value = line.partition(" : ")
-        key, value = key.strip(), value.strip()
-        if colon and key and value:
-            vendor[key] = f"{vendor[key]}\n{value}" if key == "Comments" and key in vendor else value
-        elif not colon and len(line) > _SETTING_WIDTH and line[_SETTING_WIDTH - 1] == " " and line[0] != "\t":
-            key, rest = line[:_SETTING_WIDTH].strip(), line[_SETTING_WIDTH:].rstrip()
-            starts = range(0, len(rest), _SETTING_WIDTH)
-            values = [rest[start : start + _SETTING_WIDTH].strip() for start in starts]
-            if key and any(values):
-                vendor[key] = values[0] if len(values) == 1 else values
-        elif line.strip() and line.strip() != technique and not line.rstrip().endswith(":"):
-            vendor.setdefault("remarks", []).append(line.strip())
+        elif line[_LAST_OF_KEY:_SETTING_WIDTH] == " " and len(line) > _SETTING_WIDTH and line[0] != "\t":
+            rest = line[_SETTING_WIDTH:].rstrip()
+            if len(rest) > _SETTING_WIDTH:
+                starts = range(0, len(rest), _SETTING_WIDTH)
+                values = [rest[start : start + _SETTING_WIDTH].strip() for start in starts]
+                said: str | list[str] = values if any(values) else ""
+            else:  # one sequence, as nearly always
+                said = rest.lstrip()
+            if said and (key := line[:_SETTING_WIDTH].strip()):
+                vendor[key] = said
+            continue
+        text = line.strip()
+        if text and text != technique and text[-1] != ":":
+            vendor.setdefault("remarks", []).append(text)
     notes.acquired = vendor.get("Acquisition started on") or vendor.get("Technique started on")
     return loops
 

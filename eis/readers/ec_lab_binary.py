@@ -28,6 +28,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -140,14 +141,14 @@ def read(source: Source) -> list[Spectrum]:
         values = table[fields[place][1]]
         if ids[place] in MARKS:
             values = values & MARKS[ids[place]][1]
-        with np.errstate(invalid="ignore"):  # not every NaN may be widened in silence
-            return values.astype(np.float64)
+        return values.astype(np.float64)
 
     def optional(place: int) -> RealArray | None:
         values = at(place)
-        wrong = np.flatnonzero(~np.isfinite(values))
-        if wrong.size:
-            notes.dropped.append(f"The column {fields[place][0]}: row {wrong[0] + 1} holds {values[wrong[0]]}.")
+        finite = np.isfinite(values)
+        if np.count_nonzero(finite) < values.size:
+            wrong = int(np.flatnonzero(~finite)[0])
+            notes.dropped.append(f"The column {fields[place][0]}: row {wrong + 1} holds {values[wrong]}.")
             return None
         return values
 
@@ -160,7 +161,8 @@ def read(source: Source) -> list[Spectrum]:
         same=lambda one, other: at(one).tobytes() == at(other).tobytes(),
         strict=True,
     )
-    return spectra_of(columns, NAME, _loop_of_rows(source, modules, table.size, notes))
+    with np.errstate(invalid="ignore"):  # not every NaN may be widened in silence
+        return spectra_of(columns, NAME, _loop_of_rows(source, modules, table.size, notes))
 
 
 def _modules(source: Source, notes: Notes) -> list[_Module]:
@@ -202,7 +204,7 @@ def _name(number: int) -> str:
     return MARKS[number][0] if number in MARKS else TITLES[number]
 
 
-def _rows(source: Source, module: _Module, notes: Notes) -> tuple[NDArray[Any], list[int]]:
+def _rows(source: Source, module: _Module, notes: Notes) -> tuple[NDArray[Any], tuple[int, ...]]:
     """Return the rows of the data module and the ids of their columns; every size is checked before it is used."""
     layout = _LAYOUTS.get(module.version)
     if layout is None:
@@ -219,12 +221,13 @@ def _rows(source: Source, module: _Module, notes: Notes) -> tuple[NDArray[Any], 
         raise source.fail(
             f"The data module says it has {n_columns} columns; there is room for 1 to {layout.room}", mend=_COPY
         )
-    ids = list(struct.unpack_from(f"<{n_columns}H", source.raw, module.start + layout.count.size))
+    ids = struct.unpack_from(f"<{n_columns}H", source.raw, module.start + layout.count.size)
     row = _row(source, ids)
     if layout.rows + n_points * row.itemsize != module.length:
+        columns = shorten(str(list(ids)), 200)
         raise source.fail(
             f"The data module has {module.length} bytes; {n_points} rows of {row.itemsize} bytes behind "
-            f"{layout.rows} would take {layout.rows + n_points * row.itemsize} (columns {shorten(str(ids), 200)})",
+            f"{layout.rows} would take {layout.rows + n_points * row.itemsize} (columns {columns})",
             mend="The file is damaged or a column is wider than known. " + _TEXT_ROUTE,
         )
     if not n_points:
@@ -241,23 +244,23 @@ def _rows(source: Source, module: _Module, notes: Notes) -> tuple[NDArray[Any], 
     return table, ids
 
 
-def _row(source: Source, ids: Sequence[int]) -> np.dtype[Any]:
+def _row(source: Source, ids: tuple[int, ...]) -> np.dtype[Any]:
     """Return what a row looks like; a field is called by the place of its column."""
-    fields: list[tuple[str, str]] = []
-    for at, number in enumerate(ids):
-        if number in MARKS:
-            if not any(name == "marks" for name, _ in fields):
-                fields.append(("marks", "u1"))
-        elif number in TYPES:
-            fields.append((str(at), "<" + TYPES[number]))
-        else:
-            behind = f" behind {_name(ids[at - 1])}" if at else ""
-            raise source.fail(
-                f"The column with the id {number}{behind} is unknown, and so is its width; nothing behind it can "
-                "be trusted",
-                mend=_TEXT_ROUTE,
-            )
-    return np.dtype(fields)
+    at = next((at for at, number in enumerate(ids) if number not in MARKS and number not in TYPES), None)
+    if at is not None:
+        behind = f" behind {_name(ids[at - 1])}" if at else ""
+        raise source.fail(
+            f"The column with the id {ids[at]}{behind} is unknown, and so is its width; nothing behind it can "
+            "be trusted",
+            mend=_TEXT_ROUTE,
+        )
+    return _packed(ids)
+
+
+@lru_cache(maxsize=64)
+def _packed(ids: tuple[int, ...]) -> np.dtype[Any]:
+    fields = {"marks" if number in MARKS else str(at): TYPES.get(number, "u1") for at, number in enumerate(ids)}
+    return np.dtype([(name, "<" + kind if name != "marks" else "u1") for name, kind in fields.items()])
 
 
 def _loop_of_rows(source: Source, modules: Sequence[_Module], n_rows: int, notes: Notes) -> RealArray | None:
@@ -308,5 +311,6 @@ def _describe(source: Source, modules: Sequence[_Module], notes: Notes) -> None:
 
 def _text(raw: bytes, at: int, end: int) -> str:
     """Return a text that its length stands before; empty if it is none."""
-    text = raw[at + 1 : min(at + 1 + raw[at], end)].decode("cp1252", "replace").strip()
+    content = raw[at + 1 : min(at + 1 + raw[at], end)]
+    text = content.decode("ascii" if content.isascii() else "cp1252", "replace").strip()
     return text if text.isprintable() else ""

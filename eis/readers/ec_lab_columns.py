@@ -18,15 +18,14 @@ Source of the facts
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from eis.errors import ReadError
 from eis.readers.cells import shorten
-from eis.readers.headings import Quantity, unit_scale
+from eis.readers.ec_lab_names import Electrode, Meaning, meaning_of
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import polar, rectangular
 from eis.spectrum import ComplexArray, RealArray
@@ -34,25 +33,6 @@ from eis.spectrum import ComplexArray, RealArray
 EXPORT = "Export again from EC-Lab with the columns freq/Hz, Re(Z)/Ohm and -Im(Z)/Ohm."
 AGREES = 1e-3
 """How far |Z| may lie from the magnitude of Re and Im, relative; both are rounded to seven digits or more."""
-
-_FREQUENCY = re.compile(r"freq\s*/\s*(\S{1,20})")
-_PART = re.compile(
-    r"(?P<part>Re|-?Im|Phase|\|)\(?Z(?P<electrode>|ce|we-ce|stack|[0-9]{1,2})[)|]\s*/\s*(?P<unit>\S{1,20})"
-)
-_PARTS: dict[str, Quantity] = {"Re": "real", "Im": "imag", "-Im": "imag", "Phase": "phase", "|": "magnitude"}
-_PAIRS = (("Re", "-Im"), ("Re", "Im"), ("|", "Phase"))
-"""What makes an impedance, the first choice first."""
-_EXTRAS: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
-    ("time_s", (("time/s", 1.0),)),
-    ("i_dc_a", (("<I>/mA", 1e-3), ("<I>/A", 1.0), ("I/mA", 1e-3), ("I/A", 1.0))),
-    ("temperature_c", (("Temperature/°C", 1.0),)),
-)
-_POTENTIALS: dict[str, tuple[str, ...]] = {
-    "": ("<Ewe>/V", "<Ecell>/V", "Ewe/V", "Ecell/V"),
-    "ce": ("<Ece>/V", "Ece/V"),
-    "we-ce": ("Ewe-Ece/V",),
-    "stack": ("<Estack>/V",),
-}
 
 
 @dataclass(frozen=True)
@@ -78,6 +58,8 @@ class Columns:
     strict : bool
         Whether |Z| that contradicts Re and Im is an error (in a binary file the columns are then not what they
         are taken for), or a warning (somebody changed a cell of a text).
+    foresee : callable, optional
+        Is told which columns will be asked for, before the first is.
     """
 
     source: Source
@@ -86,12 +68,15 @@ class Columns:
     numbers: Callable[[int], RealArray]
     optional: Callable[[int], RealArray | None]
     same: Callable[[int, int], bool]
-    lines: list[int] | None = None
+    lines: Sequence[int] | None = None
     names_line: int | None = None
     strict: bool = False
+    foresee: Callable[[Sequence[int]], object] | None = None
 
     def only(self, name: str) -> int:
         """Return the place of a name; columns that repeat it must hold the same."""
+        if self.names.count(name) == 1:
+            return self.names.index(name)
         places = [at for at, other in enumerate(self.names) if other == name]
         if any(not self.same(places[0], at) for at in places[1:]):
             raise self.fail(
@@ -102,19 +87,6 @@ class Columns:
     def fail(self, what: str, *, mend: str = EXPORT) -> ReadError:
         """Return the error that names the file and the line of the names."""
         return self.source.fail(what, line=self.names_line, mend=mend)
-
-
-@dataclass(frozen=True)
-class _Electrode:
-    """Where the impedance of one electrode stands: part (``Re``, ``-Im``, ``|``, …) to name and factor."""
-
-    suffix: str
-    parts: Mapping[str, tuple[str, float]]
-
-    @property
-    def pair(self) -> tuple[str, str] | None:
-        """The two parts that make the impedance, if they are there."""
-        return next((pair for pair in _PAIRS if self.parts.keys() >= set(pair)), None)
 
 
 @dataclass(frozen=True)
@@ -137,11 +109,6 @@ class Impedance:
     z_ohm: ComplexArray
     converted: list[str]
     columns: dict[str, RealArray]
-
-
-def has_frequency(names: Sequence[str]) -> bool:
-    """Whether one of the names is that of a frequency, in whatever unit."""
-    return _frequency_name(names) is not None
 
 
 def no_frequency(source: Source, notes: Notes, names: Sequence[str], line: int | None) -> ReadError:
@@ -175,61 +142,52 @@ def measured(columns: Columns) -> tuple[RealArray, list[Impedance]]:
     ReadError
         If a needed column is missing, has an unknown unit, is there twice and differs, or is no finite number.
     """
-    frequency = _frequency(columns)
-    electrodes = _electrodes(columns)
-    shared = _extras(columns, _EXTRAS)
+    meaning = meaning_of(columns.names)
+    if columns.foresee is not None:
+        columns.foresee(meaning.wanted)
+    frequency = _frequency(columns, meaning)
+    electrodes = _electrodes(columns, meaning)
+    shared = {}
+    for ours, at, scale in meaning.extras:
+        values = columns.optional(at)
+        if values is not None:
+            shared[ours] = values if scale == 1.0 else values * scale
     found = [_read(columns, one, frequency, shared, main=at == 0) for at, one in enumerate(electrodes)]
     return frequency, [one for one in found if one is not None]
 
 
-def _frequency_name(names: Sequence[str]) -> re.Match[str] | None:
-    return next((match for name in names if (match := _FREQUENCY.fullmatch(name))), None)
-
-
-def _frequency(columns: Columns) -> RealArray:
-    match = _frequency_name(columns.names)
-    if match is None:
+def _frequency(columns: Columns, meaning: Meaning) -> RealArray:
+    if meaning.frequency is None:
         raise no_frequency(columns.source, columns.notes, columns.names, columns.names_line)
-    scale = unit_scale("frequency", match[1])
+    name, scale = meaning.frequency
     if scale is None:
-        raise columns.fail(f"The unit of {shorten(match[0])} is not one of frequency")
-    return columns.numbers(columns.only(match[0])) * scale
+        raise columns.fail(f"The unit of {shorten(name)} is not one of frequency")
+    return columns.numbers(columns.only(name)) * scale
 
 
-def _electrodes(columns: Columns) -> list[_Electrode]:
-    """Return the electrodes that have an impedance, the working electrode first."""
-    parts: dict[str, dict[str, tuple[str, float]]] = {}
-    unknown = []
-    for name in columns.names:
-        match = _PART.fullmatch(name)
-        if match is None:
-            continue
-        scale = unit_scale(_PARTS[match["part"]], match["unit"])
-        if scale is None:
-            unknown.append(name)
-        else:
-            parts.setdefault(match["electrode"], {}).setdefault(match["part"], (name, scale))
-    electrodes = [_Electrode(suffix, those) for suffix, those in parts.items()]
-    whole = [one for one in electrodes if one.pair]
-    if not whole:
-        units = f"; the unit of {shorten(unknown[0])} is not one of impedance" if unknown else ""
+def _electrodes(columns: Columns, meaning: Meaning) -> Sequence[Electrode]:
+    """Return the electrodes that have an impedance; notes what is left out."""
+    if not meaning.electrodes:
+        units = f"; the unit of {shorten(meaning.unknown[0])} is not one of impedance" if meaning.unknown else ""
         raise columns.fail(
             f"There is no impedance column; the columns are {shorten(', '.join(columns.names), 200)}{units}"
         )
-    for one in electrodes:
-        if not one.pair:
-            names = ", ".join(name for name, _ in one.parts.values())
-            columns.notes.dropped.append(f"The column {shorten(names)}, which alone is no impedance.")
-    for name in unknown:
-        columns.notes.dropped.append(f"The column {shorten(name)}, whose unit is not one of impedance.")
-    return sorted(whole, key=lambda one: one.suffix != "")
+    dropped = columns.notes.dropped
+    dropped += [f"The column {shorten(names)}, which alone is no impedance." for names in meaning.lone]
+    dropped += [f"The column {shorten(name)}, whose unit is not one of impedance." for name in meaning.unknown]
+    return meaning.electrodes
 
 
 def _read(
-    columns: Columns, electrode: _Electrode, frequency: RealArray, shared: dict[str, RealArray], *, main: bool
+    columns: Columns,
+    electrode: Electrode,
+    frequency: RealArray,
+    shared: dict[str, RealArray],
+    *,
+    main: bool,
 ) -> Impedance | None:
     """Return the impedance of an electrode; None, noted, if another one than the main one was not measured."""
-    pair = electrode.pair or _PAIRS[0]
+    pair = electrode.pair
     (first, first_scale), (second, second_scale) = electrode.parts[pair[0]], electrode.parts[pair[1]]
     take = columns.numbers if main else columns.optional
     values = [take(columns.only(name)) for name in (first, second)]
@@ -248,15 +206,17 @@ def _read(
             z = rectangular(a, -b)
         else:
             z = rectangular(a, b)
-    z[frequency == 0] = 0  # a DC step, which leaves whatever it holds
+    if np.count_nonzero(frequency) < frequency.size:
+        z[frequency == 0] = 0  # a DC step, which leaves whatever it holds
     if not main and not z[frequency > 0].any():
         columns.notes.dropped.append(f"The columns {first} and {second}, which are 0: nothing was measured.")
         return None
     if pair[0] == "Re" and "|" in electrode.parts:
         _compare(columns, electrode.parts["|"], z, frequency)
-    names = _POTENTIALS.get(electrode.suffix, (f"<E{electrode.suffix}>/V",))
-    potential = _extras(columns, (("e_dc_v", tuple((name, 1.0) for name in names)),))
-    return Impedance(electrode.suffix or "we", z, converted, shared | potential)
+    potential = None if electrode.potential is None else columns.optional(electrode.potential)
+    return Impedance(
+        electrode.suffix or "we", z, converted, shared if potential is None else shared | {"e_dc_v": potential}
+    )
 
 
 def _compare(columns: Columns, magnitude: tuple[str, float], z: ComplexArray, frequency: RealArray) -> None:
@@ -266,10 +226,10 @@ def _compare(columns: Columns, magnitude: tuple[str, float], z: ComplexArray, fr
     if stated is None:
         return
     with np.errstate(invalid="ignore", over="ignore"):
+        stated_ohm = np.abs(stated * scale)
         computed = np.abs(z)
-        off = np.abs(stated * scale - computed) > AGREES * np.maximum(np.abs(stated * scale), computed)
-    rows = np.flatnonzero(off & (frequency > 0))
-    if rows.size:
+        off = np.abs(stated * scale - computed) > AGREES * np.maximum(stated_ohm, computed)
+    if np.count_nonzero(off) and (rows := np.flatnonzero(off & (frequency > 0))).size:
         row = int(rows[0])
         what = f"{name} and the magnitude of Re and Im differ in {rows.size} of {z.size} rows, "
         what += f"first in row {row + 1} ({stated[row]:g} and {computed[row]:g} ohm)"
@@ -278,16 +238,3 @@ def _compare(columns: Columns, magnitude: tuple[str, float], z: ComplexArray, fr
                 what, mend="The file is damaged, or its columns are not the known ones; export it as text (.mpt)."
             )
         columns.notes.warnings.append(f"{what}: a cell was changed or damaged.")
-
-
-def _extras(
-    columns: Columns, wanted: tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
-) -> dict[str, RealArray]:
-    """Return what else was recorded, by our names; the first of the names EC-Lab may use for it."""
-    table = {}
-    for ours, theirs in wanted:
-        name, scale = next(((name, scale) for name, scale in theirs if name in columns.names), ("", 0.0))
-        values = columns.optional(columns.names.index(name)) if name else None
-        if values is not None:
-            table[ours] = values * scale
-    return table

@@ -19,16 +19,14 @@ Source of the facts
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from eis.readers.ec_lab_columns import Columns, measured
+from eis.readers.ec_lab_names import COORDINATES, ERROR_MARK
 from eis.readers.source import Notes
 from eis.readers.sweeps import spectra
 from eis.spectrum import IntArray, Quality, RealArray, Spectrum
-
-_COORDINATES = (("Ns", "step"), ("cycle number", "cycle"), ("z cycle", "z_cycle"))
 
 
 def spectra_of(columns: Columns, format_name: str, loop: RealArray | None = None) -> list[Spectrum]:
@@ -82,7 +80,7 @@ def spectra_of(columns: Columns, format_name: str, loop: RealArray | None = None
 def _coordinates(columns: Columns, loop: RealArray | None) -> dict[str, RealArray]:
     """Return what tells spectra of one file apart, row by row."""
     table = {"loop": loop} if loop is not None else {}
-    for name, ours in _COORDINATES:
+    for name, ours in COORDINATES:
         values = columns.optional(columns.names.index(name)) if name in columns.names else None
         if values is not None:
             table[ours] = values
@@ -93,6 +91,8 @@ def _key(coordinates: Mapping[str, RealArray]) -> RealArray | None:
     """Return one number for every combination of coordinates."""
     key: RealArray | None = None
     for values in coordinates.values():
+        if np.count_nonzero(values == values[0]) == values.size:
+            continue
         place = np.unique(values, return_inverse=True)[1].astype(np.float64)
         key = place if key is None else key * (place.max(initial=0.0) + 1) + place
     return key
@@ -102,15 +102,19 @@ def _placed(parts: list[Spectrum], frequency: RealArray, coordinates: Mapping[st
     """Return the spectra with their coordinates, and with a count as cycle if these do not tell them apart."""
     if not coordinates:
         return parts
+    rows = np.flatnonzero(frequency > 0)  # those that are left in the parts
+    rest = [{key: value for key, value in part.metadata.items() if key != "cycle"} for part in parts]
+    if len(parts) == 1:
+        own = {"cycle": _plain(float(coordinates["cycle"][rows[0]]))} if "cycle" in coordinates else {}
+        return [parts[0].described(rest[0] | own)]
     sizes = [part.all_frequency_hz.size for part in parts]
-    first = np.flatnonzero(frequency > 0)[np.cumsum([0, *sizes[:-1]])]
+    first = rows[np.cumsum([0, *sizes[:-1]])]
     table = {name: values[first] for name, values in coordinates.items()}
     table = {name: values for name, values in table.items() if name == "cycle" or (values != values[0]).any()}
-    own = [{name: _plain(float(values[at])) for name, values in table.items()} for at in range(len(parts))]
-    if len({tuple(one.values()) for one in own}) < len(own):
-        own = [one | {"cycle": at + 1} for at, one in enumerate(own)]
-    rest = [{key: value for key, value in part.metadata.items() if key != "cycle"} for part in parts]
-    return [replace(part, metadata=rest[at] | own[at]) for at, part in enumerate(parts)]
+    said = [{name: _plain(float(values[at])) for name, values in table.items()} for at in range(len(parts))]
+    if len({tuple(one.values()) for one in said}) < len(said):
+        said = [one | {"cycle": at + 1} for at, one in enumerate(said)]
+    return [part.described(rest[at] | said[at]) for at, part in enumerate(parts)]
 
 
 def _plain(number: float) -> float | int:
@@ -118,9 +122,9 @@ def _plain(number: float) -> float | int:
 
 
 def _quality(columns: Columns) -> IntArray | None:
-    if "error" not in columns.names:
+    if ERROR_MARK not in columns.names:
         return None
-    values = columns.optional(columns.names.index("error"))
+    values = columns.optional(columns.names.index(ERROR_MARK))
     if values is None:
         return None
     n = int(np.count_nonzero(values))
@@ -132,10 +136,11 @@ def _quality(columns: Columns) -> IntArray | None:
 
 
 def _fork(notes: Notes) -> Notes:
-    return replace(
-        notes,
-        converted=list(notes.converted),
-        dropped=list(notes.dropped),
-        warnings=list(notes.warnings),
-        vendor=dict(notes.vendor),
+    return Notes(
+        list(notes.converted),
+        list(notes.dropped),
+        list(notes.warnings),
+        dict(notes.vendor),
+        notes.acquired,
+        notes.status,
     )

@@ -45,7 +45,10 @@ _TABLE = "Export the measurement as a table (.P00) with f/Hz, Z'/Ohm and -Z''/Oh
 
 def recognises(source: Source) -> bool:
     """Whether the file begins with a version, a count and a number, or has a row of names and a count below it."""
-    lines = _lines(source.head)
+    head = source.head
+    if not source.first_line.startswith("VERSION") and "f/Hz" not in head:  # nearly every other file
+        return False
+    lines = _lines(head)
     if _is_list(lines):
         return True
     at = _names_line(lines)

@@ -83,7 +83,11 @@ def read(source: Source) -> list[Spectrum]:
         If there is no ZCURVE table, a needed column is missing, or a cell is not a number.
     """
     lines = source.lines
-    curves = [(number, match) for number, line in enumerate(lines) if (match := _CURVE.fullmatch(line))]
+    curves = [
+        (number, match)
+        for number, line in enumerate(lines)
+        if line.startswith("ZCURVE") and (match := _CURVE.fullmatch(line))
+    ]
     tag = next((line.split("\t")[1] for line in lines[:20] if line.startswith("TAG\t")), "?")
     if not curves:
         raise source.fail(
@@ -123,7 +127,8 @@ def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list
     if start + 2 >= len(lines):
         raise source.fail("The ZCURVE table ends after its name", line=start + 1, mend="Copy the file again.")
     names, units = lines[start + 1].split(), lines[start + 2].strip("\t ").split("\t")
-    end = next((n for n in range(start + 3, len(lines)) if not _is_row(lines[n])), len(lines))
+    below = range(start + 3, len(lines))
+    end = next((n for n in below if not (lines[n].startswith("\t") or _is_row(lines[n]))), len(lines))
     place = _places(source, names, start + 1)
     width = len(names)
 
@@ -132,8 +137,9 @@ def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list
         return cells if len(cells) == width else line.rstrip().removeprefix("\t").split("\t")
 
     status = notes.status
-    grid = read_grid(source, notes, names, start + 3, end, split)
+    grid = read_grid(source, notes, names, start + 3, end, split, indented_by="\t")
     notes.status = status or notes.status
+    grid.foresee([at for at, name in enumerate(names) if name in _NEEDED or name in _OPTIONAL or name == "Pt"])
     scales = [
         _scale(source, units[at] if at < len(units) else "", quantity, name, start + 2)
         for (name, quantity), at in zip(_NEEDED.items(), place, strict=True)
@@ -210,7 +216,8 @@ def _quality(grid: Grid, names: Sequence[str], notes: Notes) -> IntArray | None:
     if "Over" not in names:
         return None
     flags = np.zeros(len(grid.rows), dtype=np.int64)
-    for row, text in enumerate(grid.text(names.index("Over"))):
+    marks = grid.text(names.index("Over"))
+    for row, text in enumerate(marks if any(text.strip(". \t") for text in dict.fromkeys(marks)) else ()):
         for place, mark in enumerate(text.strip()):
             if mark != ".":
                 flags[row] |= int(_OVERLOADS.get(place, Quality.OVERLOAD_WARNING))
@@ -226,6 +233,8 @@ def _settings(header: Sequence[str], notes: Notes) -> None:
     """Keep ``KEY TYPE VALUE LABEL`` lines, and the lines of free text that follow NOTES."""
     key = ""
     for line in header:
+        if key != "NOTES" and line.startswith("\t"):
+            continue  # a row of another table
         cells = line.split("\t")
         if cells[0] and len(cells) > 2 and cells[1] != "TABLE":
             key = cells[0]

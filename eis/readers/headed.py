@@ -26,6 +26,7 @@ import numpy as np
 
 from eis.readers.cells import Grid, shorten
 from eis.readers.headings import Heading, Quantity, parse_headings
+from eis.readers.remembered import remembered
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular
 from eis.spectrum import ComplexArray, RealArray
@@ -80,10 +81,8 @@ def find(source: Source, names: Sequence[str], line: int, mend: str) -> Head:
     ReadError
         If one of them is missing, double, or has an unknown unit.
     """
-    headings = parse_headings([name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] for name in names])
-    place: dict[Quantity, int] = {}
-    for quantity in NEEDED:
-        found = [at for at, heading in enumerate(headings) if heading.quantity == quantity]
+    headings, places, scales = _understood(tuple(names))
+    for quantity, found in places.items():
         if len(found) != 1:
             raise source.fail(
                 f"Expected one column of the {_SAID[quantity]}, found {len(found)} in {_shown(names)}",
@@ -91,20 +90,33 @@ def find(source: Source, names: Sequence[str], line: int, mend: str) -> Head:
                 mend=mend,
             )
         heading = headings[found[0]]
-        if heading.scale is None:
+        if scales[quantity] is None:
             raise source.fail(
                 f"The unit of {heading.text!r} is {shorten(heading.unit or '')}, which does not tell "
                 f"{heading.plain_unit}",
                 line=line + 1,
                 mend="Correct the name of the column; an area-specific unit is not an impedance.",
             )
-        place[quantity] = found[0]
-    return Head(headings, place, line)
+    return Head(list(headings), {quantity: found[0] for quantity, found in places.items()}, line)
+
+
+@remembered
+def _understood(
+    names: tuple[str, ...],
+) -> tuple[list[Heading], dict[Quantity, list[int]], dict[Quantity, float | None]]:
+    """Return what names say, where each needed quantity stands, and the factor to its plain unit."""
+    headings = parse_headings([name[:_LONGEST_NAME] for name in names])
+    places: dict[Quantity, list[int]] = {
+        quantity: [at for at, heading in enumerate(headings) if heading.quantity == quantity]
+        for quantity in NEEDED
+    }
+    return headings, places, {one: headings[found[0]].scale if found else None for one, found in places.items()}
 
 
 def impedance(grid: Grid, head: Head) -> tuple[RealArray, ComplexArray]:
     """Return frequency (Hz) and impedance (ohm, capacitive Z″ < 0) of every row, shape (n,) each."""
-    refuse_unclear_decimals(grid, list(head.place.values()))
+    if not grid.foresee(list(head.place.values())):
+        refuse_unclear_decimals(grid, list(head.place.values()))
     frequency, real, imaginary = (_column(grid, head.headings[at], at) for at in head.place.values())
     return frequency, rectangular(real, imaginary)
 
@@ -173,10 +185,10 @@ def _column(grid: Grid, heading: Heading, at: int) -> RealArray:
     values = grid.numbers(at)
     if heading.unit is None:
         grid.notes.convert(f"No unit stands with {heading.text!r}: it was taken as {heading.plain_unit}.")
-    elif heading.scale not in (None, 1.0):
+    elif (scale := heading.scale) not in (None, 1.0):
         grid.notes.convert(f"{heading.text!r} was converted from {heading.unit} to {heading.plain_unit}.")
         with np.errstate(over="ignore"):
-            values = values * (heading.scale or 1.0)
+            values = values * (scale or 1.0)
     if heading.negative:
         grid.notes.convert(f"The sign of {heading.text!r} was flipped: here capacitive is negative.")
         values = -values

@@ -20,13 +20,18 @@ NAME: str = "interfacial-eis netCDF or CSV"
 SUFFIXES: tuple[str, ...] = (".nc", ".csv")
 
 _COMMENT = re.compile(r'#\s*(?:([A-Za-z][\w.-]*)|("(?:[^"\\]|\\.)*"))\s*:\s*(.*)')
+_HDF, _CLASSIC = b"HDF\r\n\x1a\n", (b"CDF\x01", b"CDF\x02", b"CDF\x05")
+_MAY_BEGIN_TEXT = (b"#", b"\xef", b"\xff", b"\xfe", b"\0")
+"""A number sign in any encoding, with a byte-order mark or without: nothing else has to be decoded."""
 _NOT_FINITE = ("nan", "inf", "-inf")
 
 
 def recognises(source: Source) -> bool:
     """Whether the file is netCDF of either kind, or its first line is the schema line of our CSV."""
-    head = source.head
-    return head[1:8] == "HDF\r\n\x1a\n" or head.startswith(("CDF\x01", "CDF\x02", "CDF\x05", "# eis_schema:"))
+    raw = source.raw
+    if raw[1:8] == _HDF or raw.startswith(_CLASSIC):
+        return True
+    return raw[:1] in _MAY_BEGIN_TEXT and source.head.startswith("# eis_schema:")
 
 
 def read(source: Source) -> list[Spectrum]:
@@ -97,7 +102,7 @@ def _from_csv(source: Source) -> Spectrum:
             mend="Write the file again with eis.archive.write.",
         )
     notes = source.notes()
-    grid = read_grid(source, notes, names, at + 1, len(lines), lambda line: line.split(","))
+    grid = read_grid(source, notes, names, at + 1, len(lines), ",")
     if notes.status:
         metadata["status"] = notes.status
         metadata["dropped"] = [*_sentences(metadata.get("dropped")), *notes.dropped]

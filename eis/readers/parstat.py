@@ -43,8 +43,8 @@ _EXPORT = "Export the measurement again with Frequency (Hz), Zre (ohms) and Zim 
 
 def recognises(source: Source) -> bool:
     """Whether the first line names frequency, Zre and Zim as these programs do."""
-    line = source.head.split("\n", 1)[0]
-    return set(_names(line)) >= _OWN
+    line = source.first_line
+    return "Zre (ohms)" in line and set(_names(line)) >= _OWN
 
 
 def read(source: Source) -> list[Spectrum]:
@@ -69,7 +69,10 @@ def read(source: Source) -> list[Spectrum]:
     line = source.lines[0]
     names = _names(line)
     head = find(source, names, 0, _EXPORT)
-    grid = read_grid(source, notes, names, 1, len(source.lines), _splitter(line))
+    quoted = b'"' in source.raw
+    split = _splitter(line) if quoted else _separator(line)
+    grid = read_grid(source, notes, names, 1, len(source.lines), split)
+    grid.foresee([at for at, name in enumerate(names) if name in _OWN or name in _EXTRAS or name in _SEGMENTS])
     frequency, z = impedance(grid, head)
     segment = _segment(grid)
     columns = extras(grid, _EXTRAS)
@@ -94,6 +97,10 @@ def _names(line: str) -> list[str]:
     return cells
 
 
+def _separator(line: str) -> str:
+    return next((one for one in ("\t", ";") if one in line), ",")
+
+
 def _splitter(line: str) -> Callable[[str], list[str]]:
-    separator = next((one for one in ("\t", ";") if one in line), ",")
+    separator = _separator(line)
     return lambda text: [cell.strip('"') if '"' in cell else cell for cell in text.split(separator)]

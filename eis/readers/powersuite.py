@@ -32,7 +32,8 @@ _EXPORT = "Export the measurement again with Frequency, Zre and Zimg."
 
 def recognises(source: Source) -> bool:
     """Whether the first line names the columns as PowerSuite does."""
-    return _names(source.head.split("\n", 1)[0])[:3] == list(_OWN)
+    line = source.first_line
+    return "Zimg" in line and _names(line)[:3] == list(_OWN)
 
 
 def read(source: Source) -> list[Spectrum]:
@@ -56,7 +57,7 @@ def read(source: Source) -> list[Spectrum]:
     notes = source.notes()
     names = _names(source.lines[0])
     head = find(source, names, 0, _EXPORT)
-    grid = read_grid(source, notes, names, 1, len(source.lines), lambda line: line.split("\t"))
+    grid = read_grid(source, notes, names, 1, len(source.lines), "\t")
     frequency, z = impedance(grid, head)
     doubt_last_number(grid)
     negative = int((z.real < 0).sum())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from eis.errors import ReadError
 
@@ -17,6 +20,9 @@ MAX_BYTES = 64 * 1024 * 1024
 
 HEAD = 16 * 1024
 """How many bytes of a file a reader is shown to recognise it."""
+
+_LINE_ENDS_OF_STR = "\v\f\x1c\x1d\x1e"
+"""What `str.splitlines` takes for line ends in ASCII and files do not."""
 
 _ENCODING_SAID = {
     "utf-8-sig": "The text is UTF-8, as its byte-order mark says",
@@ -116,7 +122,14 @@ class Source:
     @cached_property
     def head(self) -> str:
         """The beginning of the file as text, whatever the file is; for recognising it."""
-        return self.raw[:HEAD].decode(self.encoding, "replace").lstrip("\ufeff")
+        return self._characters if len(self.raw) <= HEAD else _decoded(self.raw[:HEAD], self.encoding)
+
+    @cached_property
+    def first_line(self) -> str:
+        """The first line of `head`, without its line feed."""
+        head = self.head
+        end = head.find("\n")
+        return head if end < 0 else head[:end]
 
     @cached_property
     def text(self) -> str:
@@ -127,6 +140,27 @@ class Source:
         ReadError
             If there is a NUL byte, which no text holds.
         """
+        text = self._whole()
+        if "\r" in text:
+            text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
+        return text
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines of `text`; the last is empty if the text ends with a line end."""
+        text = self._whole()
+        if "\r" not in text:
+            return text.split("\n")
+        if text.isascii() and not any(map(text.__contains__, _LINE_ENDS_OF_STR)):
+            lines = text.splitlines()  # a third of the time of replacing and splitting
+            if text.endswith(("\r", "\n")):
+                lines.append("")
+            if text.count("\n") == len(lines) - 1:  # a line feed in every line end: none of them is two
+                return lines
+        return self.text.split("\n")
+
+    def _whole(self) -> str:
+        """Return all of the file as text, its line ends as they are."""
         if not self.encoding.startswith("utf-16") and (offset := self.raw.find(b"\0")) >= 0:
             raise ReadError(
                 f"Byte {offset} is NUL, so this is not the text it begins as",
@@ -134,15 +168,11 @@ class Source:
                 line=self.raw.count(b"\n", 0, offset) + 1,
                 mend="The file is binary or damaged; export or copy it again.",
             )
-        text = self.raw.decode(self.encoding, "replace").lstrip("\ufeff")
-        if "\r" in text:
-            text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
-        return text.rstrip("\x1a")  # the end-of-file mark of DOS programs
+        return self._characters.rstrip("\x1a")  # the end-of-file mark of DOS programs
 
     @cached_property
-    def lines(self) -> list[str]:
-        """The lines of `text`; the last is empty if the text ends with a line end."""
-        return self.text.split("\n")
+    def _characters(self) -> str:
+        return _decoded(self.raw, self.encoding)
 
     @property
     def unterminated(self) -> bool:
@@ -157,6 +187,12 @@ class Source:
     def fail(self, what: str, *, line: int | None = None, mend: str) -> ReadError:
         """Return the error that names this file."""
         return ReadError(what, path=self.path, line=line, mend=mend)
+
+
+def _decoded(raw: bytes, encoding: str) -> str:
+    if encoding == "cp1252" and not np.count_nonzero((np.frombuffer(raw, np.uint8) & 0xE0) == 0x80):
+        encoding = "latin-1"  # the same but for 80 to 9F, and a hundred times as fast
+    return raw.decode(encoding, "replace").lstrip("\ufeff")
 
 
 def load(given: str | os.PathLike[str]) -> Source:
@@ -177,21 +213,21 @@ def load(given: str | os.PathLike[str]) -> Source:
     ReadError
         If it is missing, not a regular file (a folder, a pipe, a device), empty, too large, or unreadable.
     """
-    path = Path(given)
+    path = given if isinstance(given, Path) else Path(given)
     name = os.fspath(given)
     if "\0" in name:
         raise ReadError(
             "A path cannot hold a NUL character", path=Path(name.replace("\0", "?")), mend="Correct it."
         )
     try:
-        status = path.stat()
+        status = os.stat(name)  # noqa: PTH116 - a third of the time of Path.stat and Path.open
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a socket or a device"
             raise ReadError(f"This is {kind}, not a file", path=path, mend="Name one regular file.")
         if status.st_size > MAX_BYTES:
             raise _too_large(path, f"{status.st_size} bytes")
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        with io.FileIO(name) as file:
+            raw = _all_of(file, status.st_size)
     except FileNotFoundError as error:
         raise ReadError("There is no such file", path=path, mend=f"Check the path {name!r}.") from error
     except OSError as error:
@@ -204,6 +240,19 @@ def load(given: str | os.PathLike[str]) -> Source:
     if not raw:
         raise ReadError("The file is empty", path=path, mend="Export or copy it again.")
     return Source(name, path, raw)
+
+
+def _all_of(file: io.FileIO, size: int) -> bytes:
+    """Return what is in a file, and no more than one byte beyond the limit should it have grown meanwhile."""
+    raw = file.read(size + 1) or b""
+    if len(raw) == size:
+        return raw
+    parts = [raw]
+    left = MAX_BYTES + 1 - len(raw)
+    while left > 0 and (more := file.read(min(left, 1 << 20))):
+        parts.append(more)
+        left -= len(more)
+    return b"".join(parts)
 
 
 def _too_large(path: Path, size: str) -> ReadError:

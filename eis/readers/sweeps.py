@@ -72,28 +72,21 @@ def spectra(
     ReadError
         If a frequency is negative, a value overflows, or no row has a frequency above 0 Hz.
     """
-    with np.errstate(invalid="ignore"):
-        wrong = np.flatnonzero((frequency_hz < 0) | ~np.isfinite(frequency_hz) | ~np.isfinite(z_ohm))
-    if wrong.size:
-        row = int(wrong[0])
-        raise source.fail(
-            f"Expected a frequency above 0 Hz and a finite impedance, found {frequency_hz[row]:g} Hz and "
-            f"{z_ohm[row]:g} ohm in row {row + 1}",
-            line=lines[row] if lines else None,
-            mend="Correct the cells or delete the line.",
-        )
+    rows = frequency_hz.size
+    positive = np.count_nonzero(frequency_hz > 0)
+    if positive != rows or not _all_finite(frequency_hz, z_ohm):  # looked at closely only then
+        _refuse_nonsense(source, frequency_hz, z_ohm, lines)
     table = dict(columns or {})
-    at_zero = frequency_hz == 0
-    if at_zero.any():
-        n = int(at_zero.sum())
-        if n == frequency_hz.size:
+    if positive != rows:
+        n = rows - positive
+        if not positive:
             raise source.fail(
                 f"All {n} rows are at 0 Hz",
                 line=lines[0] if lines else None,
                 mend="This is not an impedance measurement; choose another.",
             )
         notes.dropped.append(f"{n} {'row' if n == 1 else 'rows'} with 0 Hz (DC steps).")
-        keep = ~at_zero
+        keep = frequency_hz != 0
         frequency_hz, z_ohm = frequency_hz[keep], z_ohm[keep]
         table = {name: values[keep] for name, values in table.items()}
         quality = None if quality is None else quality[keep]
@@ -103,7 +96,7 @@ def spectra(
         raise source.fail(
             f"The file would hold {len(starts)} spectra; no more than {MOST_SPECTRA} are read from one",
             line=lines[0] if lines else None,
-            mend="Export fewer cycles at a time; if there are not so many, the column of cycle numbers is damaged.",
+            mend="Export fewer cycles at a time; if there are not so many, the cycle numbers are damaged.",
         )
     provenance: dict[str, Any] = {"file": source.given, "format": format_name, "sha256": source.sha256}
     numbers = _cycle_numbers(starts, cycle)
@@ -124,6 +117,27 @@ def spectra(
     return made
 
 
+def _all_finite(frequency_hz: RealArray, z_ohm: ComplexArray) -> bool:
+    finite = np.isfinite(frequency_hz) & np.isfinite(z_ohm)
+    return bool(np.count_nonzero(finite) == finite.size)
+
+
+def _refuse_nonsense(
+    source: Source, frequency_hz: RealArray, z_ohm: ComplexArray, lines: Sequence[int] | None
+) -> None:
+    """Raise `ReadError` for the first row whose frequency is negative, or which holds something infinite."""
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero((frequency_hz < 0) | ~np.isfinite(frequency_hz) | ~np.isfinite(z_ohm))
+    if wrong.size:
+        row = int(wrong[0])
+        raise source.fail(
+            f"Expected a frequency above 0 Hz and a finite impedance, found {frequency_hz[row]:g} Hz and "
+            f"{z_ohm[row]:g} ohm in row {row + 1}",
+            line=lines[row] if lines else None,
+            mend="Correct the cells or delete the line.",
+        )
+
+
 def mostly_positive(z_ohm: ComplexArray) -> bool:
     """Whether the sign of the imaginary part looks inverted."""
     return bool(np.count_nonzero(z_ohm.imag > 0) > 0.5 * z_ohm.size)
@@ -135,6 +149,10 @@ def _starts(frequency_hz: RealArray, cycle: RealArray | None) -> list[int]:
     A jump counts if it crosses more than half of the whole range in one step and lands near the first frequency:
     a repeated point in the middle or at the very end, or a sweep down and up again, stay in one spectrum.
     """
+    if cycle is None or np.count_nonzero(cycle == cycle[0]) == cycle.size:
+        rises = np.count_nonzero(frequency_hz[1:] > frequency_hz[:-1])
+        if rises in (0, frequency_hz.size - 1):  # it runs one way, and nothing can jump back
+            return [0]
     log_f = np.log(frequency_hz)
     span = float(np.ptp(log_f))
     step = np.diff(log_f)

@@ -37,6 +37,8 @@ _FIRST_LINES = (_NEWEST, "ZPLOTW DATA FILE", "ZVIEW CALCULATED")
 _MODEL = "ZView Circuit Model"
 _LOG = re.compile(r"[0-9]D[+-][0-9]")
 _SECTION = re.compile(r"(Begin|End) ([^:]{1,60}):")
+_BORDERS = ("Begin ", "End ")
+_WITH_MEANING = ("Data Points", "Date", "Time")
 _USER = "User Comments"
 _POINTS = re.compile(r"(?:Data Points:\s*)?([0-9]{1,9})")
 _LIMITS = re.compile(r"[0-9](?:\s*[,;]\s*[0-9.+Ee-]+){4,7}")
@@ -93,7 +95,7 @@ def read(source: Source) -> list[Spectrum]:
 
 def _is_log(head: str) -> bool:
     """Whether a file is what LEVM, the fitting program behind ZView, writes: its name and Fortran's exponents."""
-    return "LEVM" in head and bool(_LOG.search(head))
+    return "L" in head and "LEVM" in head and bool(_LOG.search(head))  # most tables of numbers have no L
 
 
 def _settings(header: Sequence[str], notes: Notes) -> int | None:
@@ -103,26 +105,28 @@ def _settings(header: Sequence[str], notes: Notes) -> int | None:
     vendor = notes.vendor
     for number, line in enumerate(header):
         text = line.replace('"', " ").strip()
-        border = _SECTION.match(text)
-        if border:
+        key, colon, value = text.partition(":")
+        if colon and key.startswith(_BORDERS) and (border := _SECTION.match(text)):
             section = border[2].strip() if border[1] == "Begin" else ""
             if not section:
                 continue
             text = text.removeprefix("Begin ")
+            key, colon, value = text.partition(":")
         elif section == _USER:
             vendor["Comments"] = f"{vendor['Comments']}\n{text}" if "Comments" in vendor else text
             continue
-        points = _POINTS.fullmatch(text)
-        if points and (number == len(header) - 1 or not text.isdecimal()):
-            stated = int(points[1])
-        when, time = _WHEN.fullmatch(text), _TIME.fullmatch(text)
-        if when:
-            notes.acquired = " ".join(part for part in when.groups() if part)
-        elif time and notes.acquired:
-            notes.acquired += f" {time[1]}"
-        key, colon, value = (part.strip() for part in text.partition(":"))
-        if colon and value:
-            vendor[f"{section}: {key}" if key in vendor and section else key] = value
+        points = None
+        if not colon or key in _WITH_MEANING:
+            points = _POINTS.fullmatch(text)
+            if points and (number == len(header) - 1 or colon):
+                stated = int(points[1])
+            if when := _WHEN.fullmatch(text):
+                notes.acquired = " ".join(part for part in when.groups() if part)
+            elif notes.acquired and (time := _TIME.fullmatch(text)):
+                notes.acquired += f" {time[1]}"
+        if colon and (value := value.lstrip()):
+            key = key.rstrip()
+            vendor[f"{section}: {key}" if section and key in vendor else key] = value
         elif _LIMITS.fullmatch(text):
             vendor["Limits"] = text
         elif text and not colon and not points:

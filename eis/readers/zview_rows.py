@@ -22,12 +22,13 @@ Source of the facts
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from eis.readers.cells import Grid, read_grid, shorten
 from eis.readers.headed import check_count, refuse_unclear_decimals
+from eis.readers.remembered import remembered
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular, spectra
 from eis.spectrum import IntArray, Quality, RealArray, Spectrum
@@ -77,10 +78,11 @@ def spectra_of(
     """
     names = _names(source, at, mend)
     row = next((line for line in source.lines[first:] if line.strip()), "")
-    grid = read_grid(source, notes, names, first, len(source.lines), _splitter(row, len(names)))
+    grid = read_grid(source, notes, names, first, len(source.lines), _separator(row, len(names)))
     place = {name: number for number, name in enumerate(names)}
     needed = [place[name] for name in _NEEDED]
-    refuse_unclear_decimals(grid, needed)
+    if not grid.foresee([*needed, *(place[name] for name in ("time(sec)", "err") if name in place)]):
+        refuse_unclear_decimals(grid, needed)
     frequency, real, imaginary = (grid.numbers(column) for column in needed)
     check_count(notes, stated, len(grid.rows))
     columns = {}
@@ -95,9 +97,8 @@ def spectra_of(
 def _names(source: Source, at: int, mend: str) -> list[str]:
     """Return the column names in lower case without spaces; the row may lack the spaces between them."""
     line = source.lines[at]
-    names = [re.sub(r"\s", "", name).lower() for name in _NAME.findall(line)]
-    rest = _NAME.sub("", line).strip(' \t",;')
-    if rest or any(names.count(name) != 1 for name in _NEEDED) or len(set(names)) != len(names):
+    names = _understood((line,))
+    if names is None:
         raise source.fail(
             f"Expected the columns Freq(Hz), Z'(a) and Z''(b), found {shorten(line.strip(), 120)}",
             line=at + 1,
@@ -106,26 +107,36 @@ def _names(source: Source, at: int, mend: str) -> list[str]:
     return names
 
 
-def _splitter(row: str, width: int) -> Callable[[str], list[str]]:
-    """Return how rows are split, told from the first; commas before a space separate if others are in numbers."""
+@remembered
+def _understood(row: tuple[str, ...]) -> list[str] | None:
+    (line,) = row
+    names = [re.sub(r"\s", "", name).lower() for name in _NAME.findall(line)]
+    rest = _NAME.sub("", line).strip(' \t",;')
+    wrong = rest or any(names.count(name) != 1 for name in _NEEDED) or len(set(names)) != len(names)
+    return None if wrong else names
+
+
+def _separator(row: str, width: int) -> str:
+    """Return what parts cells, told from the first row; commas before a space if others are in numbers."""
     for separator in ("\t", ";"):
         if separator in row.strip():
-            return lambda line: line.split(separator)
+            return separator
     if row.rstrip(", ").count(",") >= width and row.count(", ") == width - 1:
-        return lambda line: line.split(", ")
-    return lambda line: line.split(",")
+        return ", "
+    return ","
 
 
 def _is_clock(time_s: RealArray) -> bool:
     """Whether times were measured: files that were calculated hold zeros, or count the rows."""
-    step = np.diff(time_s)
-    return bool((step != 0).any() and not ((step == 1).all() and time_s[0] in (0, 1)))
+    step = time_s[1:] - time_s[:-1]
+    counts = np.count_nonzero(step == 1) == step.size and time_s[0] in (0, 1)
+    return bool(np.count_nonzero(step) and not counts)
 
 
 def _quality(grid: Grid, column: int | None, notes: Notes) -> IntArray | None:
     """Flag points with an error code; its meaning is the analyser's and not stated in the file."""
     codes = None if column is None else grid.optional(column)
-    if column is None or codes is None or not codes.any():
+    if column is None or codes is None or not np.count_nonzero(codes):
         return None
     found: dict[str, list[int]] = {}
     for row in np.flatnonzero(codes).tolist():
@@ -149,6 +160,6 @@ def _keep(grid: Grid, place: Mapping[str, int], notes: Notes) -> None:
     """Keep what the columns of settings say, each value once, unless the header already does."""
     for name, key in _SETTINGS.items():
         if name in place and key not in notes.vendor:
-            values = list(dict.fromkeys(cell.strip() for cell in grid.text(place[name])))
+            values = list(dict.fromkeys(map(str.strip, dict.fromkeys(grid.text(place[name])))))
             more = f" and {len(values) - _MOST_SHOWN} more" if len(values) > _MOST_SHOWN else ""
             notes.vendor[key] = "; ".join(values[:_MOST_SHOWN]) + more
