@@ -40,7 +40,7 @@ from tests.served import ROOT, Bench, bench, measuring
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
-KILLS = int(os.environ.get("EIS_KILLS", "25"))
+KILLS = int(os.environ.get("EIS_KILLS", "15"))
 SEED = int(os.environ.get("EIS_KILLS_SEED", "1"))
 
 SWEEP = Sweep(1e5, 1e3, 5, 0.01)
