@@ -72,9 +72,10 @@ def verify(path: str | os.PathLike[str]) -> Verification:
     path = Path(path)
     spectra = _spectra(path)
     stated = {
-        str(origin["file"]): str(origin["sha256"])
+        origin["file"]: origin["sha256"]
         for spectrum in spectra
-        if isinstance(origin := spectrum.metadata.get("origin"), dict) and {"file", "sha256"} <= origin.keys()
+        if isinstance(origin := spectrum.metadata.get("origin"), dict)
+        and all(isinstance(origin.get(key), str) for key in ("file", "sha256"))  # measured ones have no file
     }
     origins = {name: _state_of_origin(name, digest, path) for name, digest in stated.items()}
     edited = any(EDITED in str(said) for spectrum in spectra for said in spectrum.metadata.get("warnings", ()))

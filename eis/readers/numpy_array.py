@@ -41,6 +41,8 @@ SUFFIXES: tuple[str, ...] = (".npy",)
 MOST_SPECTRA = 10_000
 MOST_BESIDE = 100
 """How many files of its folder are looked at for frequencies."""
+LARGEST_BESIDE = 1024 * 1024
+"""Bytes beyond which such a file is not looked into: no sweep has so many frequencies."""
 
 _MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(
@@ -130,9 +132,11 @@ def _series(source: Source, array: NDArray[Any]) -> list[Spectrum]:
 def _frequencies(path: Path) -> RealArray | None:
     """Return the numbers of a file that can be frequencies: one row that only rises or only falls."""
     try:
+        if path.stat().st_size > LARGEST_BESIDE:
+            return None
         beside = load(path)
         array = _array(beside) if recognises(beside) else None
-    except ReadError:
+    except (ReadError, OSError):
         return None
     if array is None or array.dtype.kind == "c" or array.size != max(array.shape, default=0) or array.size < 3:
         return None
