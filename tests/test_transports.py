@@ -291,6 +291,30 @@ def test_a_port_that_comes_back_after_a_while_is_waited_for(monkeypatch: pytest.
         assert one.query("SAY? three", 1.0) == "three"
 
 
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
+def test_a_port_that_was_cut_off_is_there_again_before_the_host_can_notice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ports: list[Path] = []
+    close = os.close
+
+    def looked_at(file: int) -> None:
+        ports.append(name.resolve(strict=True))
+        close(file)
+
+    with PtyServer(Answerer(SYMMETRIC, faults=Faults(lines={0: "drop"}))) as served:
+        name = Path(served.resource.removeprefix("ASRL").removesuffix("::INSTR"))
+        first = name.resolve(strict=True)
+        with (
+            contextlib.closing(Link(served.resource, backend=served.backend)) as one,
+            monkeypatch.context() as patched,
+        ):
+            patched.setattr(os, "close", looked_at)
+            with pytest.raises(LinkError):
+                one.query("SAY? one", 2.0)
+    assert ports[0] != first
+
+
 def test_a_connection_that_lives_can_be_opened_again_too(reach: Reach) -> None:
     opened = reach(Answerer(SYMMETRIC))
     for number in range(5):
@@ -312,9 +336,17 @@ def test_an_instrument_that_is_not_there_any_more_is_refused(way: str) -> None:
             opened.query("SAY? three", 0.1)
         gc.collect()  # what an opening that failed left open would complain now
         device.unplugged = False
-        time.sleep(0.15)
-        with contextlib.closing(Link(served.resource, backend=served.backend)) as opened:
+        with contextlib.closing(_opened_soon(served)) as opened:
             assert opened.query("SAY? four", 1.0) == "four"
+
+
+def _opened_soon(served: Transport) -> Link:
+    deadline = time.monotonic() + 5.0
+    while time.monotonic() < deadline:
+        with contextlib.suppress(LinkError):
+            return Link(served.resource, backend=served.backend)
+        time.sleep(0.02)
+    raise AssertionError("what was plugged in again cannot be opened")
 
 
 def test_an_instrument_that_falls_silent_is_given_up_in_time(reach: Reach) -> None:

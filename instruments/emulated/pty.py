@@ -69,16 +69,21 @@ class PtyServer(Serving):
         self._selector.register(ours, selectors.EVENT_READ)
         self._device.link_opened()
 
-    def _unplug(self) -> None:
+    def _replug(self) -> None:
+        """Break the connection; unless it is to stay away, a new port is in place before the host notices."""
         terminal, self._terminal = self._terminal, None
         if terminal is not None:
             self._selector.unregister(terminal[0])
-            self._unsent = b""
-            for one in terminal:
-                os.close(one)
+        self._unsent = b""
+        if self._device.unplugged:
+            self._path.unlink(missing_ok=True)
+        else:
+            self._plug_in()
+        for one in terminal or ():
+            os.close(one)
 
     def _patience_s(self) -> float | None:
-        return soonest(super()._patience_s(), UNPLUGGED_S if self._device.unplugged else None)
+        return soonest(super()._patience_s(), UNPLUGGED_S if self._terminal is None else None)
 
     def _attend(self, file: Any, data: Any, mask: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -89,12 +94,10 @@ class PtyServer(Serving):
         self._unsent += b"".join(self._device.due())
         if self._terminal is not None:
             self._send(self._terminal[0])
-        if self._device.dropped and self._terminal is not None:
-            self._unplug()
-        if self._device.unplugged:
-            self._path.unlink(missing_ok=True)
-        elif self._terminal is None:
-            self._plug_in()
+        is_cut_off = self._terminal is not None and self._device.dropped
+        is_back = self._terminal is None and not self._device.unplugged
+        if is_cut_off or is_back:
+            self._replug()
 
     def _send(self, ours: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -103,5 +106,6 @@ class PtyServer(Serving):
         self._selector.modify(ours, selectors.EVENT_READ | (selectors.EVENT_WRITE * bool(self._unsent)))
 
     def _end(self) -> None:
-        self._unplug()
+        for one in self._terminal or ():
+            os.close(one)
         self._folder.cleanup()

@@ -1,0 +1,117 @@
+"""Uncertainty budgets: each source of uncertainty of one quantity on a line of its own, and their sum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from eis import notebook
+from eis.fitted import plain
+from eis.quantities import format_si, format_uncertain
+
+Origin = Literal["fit", "model", "area", "instrument", "fixture", "temperature", "pressure", "repeats"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One source of uncertainty.
+
+    Parameters
+    ----------
+    source : str
+        Where it comes from.
+    u : float
+        Its contribution to the standard uncertainty (k = 1), in the unit of the quantity.
+    because : str
+        How it was found, in words.
+    degrees_of_freedom : float
+        How well `u` itself is known; infinite if it is taken as exact.
+    """
+
+    source: Origin
+    u: float
+    because: str
+    degrees_of_freedom: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    r"""The uncertainty of one quantity, line by line.
+
+    .. math:: u^2 = \sum_i u_i^2, \qquad \nu_\mathrm{eff} = u^4 \Big/ \sum_i u_i^4/\nu_i
+
+    Parameters
+    ----------
+    quantity, value, unit
+        What it is about, e.g. ``"ASR of R2"``, 10.2, ``"Ω·cm²"``.
+    lines : tuple of Line
+        Independent sources.
+
+    Notes
+    -----
+    Sum of squares and effective degrees of freedom: JCGM 100:2008 §5.1.2 and §G.4.1 (Welch–Satterthwaite).
+    """
+
+    quantity: str
+    value: float
+    unit: str
+    lines: tuple[Line, ...]
+
+    @property
+    def u(self) -> float:
+        """Combined standard uncertainty (k = 1); NaN if a line has none."""
+        return math.hypot(*(line.u for line in self.lines))
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Effective degrees of freedom of `u`; infinite if every line is taken as exact."""
+        spread = sum(line.u**4 / line.degrees_of_freedom for line in self.lines)
+        return self.u**4 / spread if spread > 0 else math.inf
+
+    def scaled(self, factor: float, *, quantity: str, unit: str, more: Iterable[Line] = ()) -> Budget:
+        """Return the budget of `factor` times this quantity, with `more` lines in the new unit."""
+        lines = (
+            Line(line.source, line.u * abs(factor), line.because, line.degrees_of_freedom) for line in self.lines
+        )
+        return Budget(quantity, self.value * factor, unit, (*lines, *more))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry of the JSON documents."""
+        lines = [
+            plain(
+                {
+                    "source": line.source,
+                    "u": line.u,
+                    "because": line.because,
+                    "degrees_of_freedom": line.degrees_of_freedom,
+                }
+            )
+            for line in self.lines
+        ]
+        head = plain({"value": self.value, "u": self.u, "degrees_of_freedom": self.degrees_of_freedom})
+        return {"quantity": self.quantity, "unit": self.unit} | head | {"lines": lines}
+
+    def rows(self) -> list[tuple[str, str, str, str]]:
+        """Return source, contribution, share of the variance and reason of every line, as words."""
+        total = self.u**2
+        return [
+            (
+                line.source,
+                format_si(line.u, self.unit, digits=3),
+                f"{line.u**2 / total:.0%}" if total > 0 else "n/a",
+                line.because,
+            )
+            for line in self.lines
+        ]
+
+    def __str__(self) -> str:
+        shown = format_uncertain(self.value, self.u, self.unit)
+        lines = [f"{self.quantity}: {shown} (k = 2)"]
+        lines += [f"  {source:<12} {u:>12}  {share:>5}  {because}" for source, u, share, because in self.rows()]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        title = notebook.escape(f"{self.quantity}: {format_uncertain(self.value, self.u, self.unit)} (k = 2)")
+        return f"<p><b>{title}</b></p>{notebook.table(('source', 'u', 'share', 'because'), self.rows())}"
