@@ -8,19 +8,20 @@ spectrum and carry a `Quality` flag.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eis import notebook
-from eis.errors import ConfigError, SpectrumError
+from eis.cell import Cell as Cell
+from eis.cell import CellKind as CellKind
+from eis.errors import SpectrumError
 from eis.quantities import format_si
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 RealArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 IntArray = NDArray[np.int64]
-CellKind = Literal["symmetric", "half", "full", "blocking"]
 
 UNITS = {
     "hz": "Hz",
@@ -72,64 +72,6 @@ EXCLUDING = (
     | Quality.DUPLICATE
     | Quality.EXCLUDED
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """The cell behind a spectrum: what no measurement can tell and every area-specific number needs.
-
-    Parameters
-    ----------
-    area_cm2 : float
-        Geometric area of one electrode (cm²).
-    u_area_cm2 : float
-        Its standard uncertainty (cm², k = 1); 0 takes the area as exact.
-    interfaces_in_path : int, optional
-        How many identical interfaces the current crosses: 2 in a symmetric cell, 1 in a half cell. None means
-        not stated; nothing downstream then guesses.
-    kind : {"symmetric", "half", "full", "blocking"}, optional
-        What the cell is; decides which processes an arc may be.
-    thickness_cm : float, optional
-        Electrolyte thickness (cm); normalises bulk and grain-boundary capacitances.
-    temperature_c, pressure_mpa : float, optional
-        Temperature (°C) and stack pressure (MPa) during the measurement.
-    """
-
-    area_cm2: float
-    u_area_cm2: float = 0.0
-    interfaces_in_path: int | None = None
-    kind: CellKind | None = None
-    thickness_cm: float | None = None
-    temperature_c: float | None = None
-    pressure_mpa: float | None = None
-
-    def __post_init__(self) -> None:
-        faults = []
-        if not (math.isfinite(self.area_cm2) and self.area_cm2 > 0):
-            faults.append(f"area_cm2 is {self.area_cm2:g}; give the geometric electrode area in cm², above zero")
-        if not (math.isfinite(self.u_area_cm2) and self.u_area_cm2 >= 0):
-            faults.append(f"u_area_cm2 is {self.u_area_cm2:g}; give a standard uncertainty in cm², zero or above")
-        if self.interfaces_in_path is not None and self.interfaces_in_path < 1:
-            faults.append(
-                f"interfaces_in_path is {self.interfaces_in_path}; a symmetric cell has 2, a half cell 1"
-            )
-        if self.kind is not None and self.kind not in ("symmetric", "half", "full", "blocking"):
-            faults.append(f"kind is {self.kind!r}; choose symmetric, half, full or blocking")
-        if self.thickness_cm is not None and not (math.isfinite(self.thickness_cm) and self.thickness_cm > 0):
-            faults.append(
-                f"thickness_cm is {self.thickness_cm:g}; give the electrolyte thickness in cm, above zero"
-            )
-        for name in ("temperature_c", "pressure_mpa"):
-            value = getattr(self, name)
-            if value is not None and not math.isfinite(value):
-                faults.append(f"{name} is {value:g}; give a number or leave it out")
-        if faults:
-            raise ConfigError("The cell is not described rightly", where="Cell", mend="; ".join(faults))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the cell as plain values, without what was not stated."""
-        values = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,8 +122,13 @@ class Spectrum:
         quality: IntArray,
         columns: dict[str, RealArray],
         metadata: Mapping[str, Any],
+        *,
+        is_even: bool = False,
     ) -> None:
-        """Take arrays nobody else holds, make them read-only, and check them."""
+        """Take arrays nobody else holds, make them read-only, and check them.
+
+        `is_even` says that they are known to be of one length, and the frequencies to fall.
+        """
         for array in (frequency_hz, z_ohm, quality, *columns.values()):
             array.flags.writeable = False
         self.__dict__.update(
@@ -193,7 +140,8 @@ class Spectrum:
         )
         if not np.count_nonzero(quality):
             self.__dict__.update(frequency_hz=frequency_hz, z_ohm=z_ohm)  # every point is in use
-        self._check()
+        if not (is_even and _is_sound(frequency_hz, z_ohm)):
+            self._check()
 
     def _check(self) -> None:
         """Raise `SpectrumError` unless this is a spectrum; that it is one is told by a few passes over arrays."""
@@ -207,7 +155,7 @@ class Spectrum:
                 )
         if n == 0:
             raise SpectrumError("A spectrum has at least one point; this one has none", mend="Check the source.")
-        if _falls(f) and f[-1] > 0 and f[0] < np.inf and np.count_nonzero(np.isfinite(z)) == n:
+        if _falls(f) and _is_sound(f, z):
             return
         wrong = np.flatnonzero(~(np.isfinite(f) & (f > 0)))
         if wrong.size:
@@ -268,8 +216,9 @@ class Spectrum:
         table = {name: np.array(values, dtype=np.float64) for name, values in (columns or {}).items()}
         if "acquired_order" not in table:
             table["acquired_order"] = np.arange(f.size, dtype=np.float64)
-        whole = all(array.shape == f.shape for array in (z, flags, *table.values()))
-        if whole and not _falls(f):  # else nothing has to move, or _check says which array is wrong
+        shapes = {array.shape for array in (f, z, flags, *table.values())}
+        is_even = len(shapes) == 1 and _falls(f)
+        if len(shapes) == 1 and not is_even:  # else nothing has to move, or _check says which array is wrong
             rises = _falls(f[::-1])
             order = np.arange(f.size)[::-1] if rises else np.argsort(-f, kind="stable")
             f, z, flags = f[order], z[order], flags[order]
@@ -277,8 +226,9 @@ class Spectrum:
             if not rises:
                 good = np.flatnonzero((flags & int(EXCLUDING)) == 0)
                 flags[good[1:][f[good][1:] == f[good][:-1]]] |= int(Quality.DUPLICATE)
+            is_even = rises
         spectrum = object.__new__(cls)
-        spectrum._settle(f, z, flags, table, metadata or {})
+        spectrum._settle(f, z, flags, table, metadata or {}, is_even=is_even)
         return spectrum
 
     @cached_property
@@ -408,6 +358,14 @@ class Spectrum:
 def _falls(frequency_hz: RealArray) -> bool:
     """Whether every frequency is below the one before it; False if one is NaN."""
     return bool(np.count_nonzero(frequency_hz[1:] < frequency_hz[:-1]) == frequency_hz.size - 1)
+
+
+def _is_sound(frequency_hz: RealArray, z_ohm: ComplexArray) -> bool:
+    """Whether frequencies that fall are positive and finite, and so are the impedances; False for none."""
+    n = z_ohm.size
+    if not n or not frequency_hz.item(n - 1) > 0 or not frequency_hz.item(0) < np.inf:
+        return False
+    return bool(np.count_nonzero(np.isfinite(z_ohm)) == n)
 
 
 def _frozen(values: NDArray[Any]) -> NDArray[Any]:

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from eis.errors import ReadError
+from eis.readers import elchemea, table
 from eis.readers import source as source_module
 from eis.readers.cells import Grid, read_grid
 from eis.readers.even_rows import EvenRows
 from eis.readers.remembered import MOST_NAMES, remembered
 from eis.readers.source import Source, load
+from eis.readers.table_layout import splitter
 from eis.spectrum import Quality, Spectrum
 
 NAMES = ("a", "b", "c")
@@ -127,6 +129,68 @@ def test_a_column_that_is_not_plain_leaves_the_others_to_be_read() -> None:
     assert grid.numbers(0).tolist() == [1, 4]
     assert grid.optional(1) is None
     assert grid.foresee([0, 2])
+
+
+def table_outcome(text: str):
+    """Return the spectra of a table, or what is wrong with it."""
+    try:
+        found = table.read(of(text))
+    except ReadError as error:
+        return str(error)
+    return [(one.all_frequency_hz.tolist(), one.all_z_ohm.tolist(), dict(one.metadata)) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("heading", "end"), [("frequency_hz,z_real_ohm,z_imag_ohm,remark\n", ",a"), ("freq,re,im\n", ""), ("", "")]
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_spoiled_tables_with_or_without_headings_are_read_as_they_are_line_by_line(
+    heading, end, separator, monkeypatch
+) -> None:
+    chance = random.Random(heading + separator)
+    texts = []
+    for _ in range(700):
+        rows = [[f"{10.0**-n:.3f}", f"{chance.uniform(1, 9):.3f}", f"{-chance.random():.3f}"] for n in range(5)]
+        text = heading + "".join(
+            ",".join(row) + (end if chance.random() < 0.9 else chance.choice(["", ",", ", ", ",a", ",,"])) + "\n"
+            for row in rows
+        )
+        text = text.replace(",", separator)
+        for _ in range(chance.choice([0, 1, 2])):
+            at = chance.randrange(len(heading), len(text))
+            spoiled = chance.choice([separator, "\n", ",", "\n\n", " ", "\x1c", "é", "_", "", '"', "#", "-"])
+            text = text[:at] + spoiled + text[at + 1 :]
+        texts.append(text[: chance.choice([len(text), len(text), chance.randrange(1, len(text))])])
+    quick = [table_outcome(text) for text in texts]
+    monkeypatch.setattr(table, "even_splitter", lambda _, line: splitter(line))
+    assert quick == [table_outcome(text) for text in texts]
+    assert 50 < sum(isinstance(one, list) for one in quick) < 650
+
+
+def test_a_count_of_points_is_found_where_its_description_says() -> None:
+    chance = random.Random(11)
+    pieces = [
+        "",
+        "",
+        " \t",
+        "cell 7",
+        "29",
+        " 29 ",
+        "1 2 -3",
+        "1,5 2 3",
+        "+1 2",
+        "²",
+        "\x1c",
+        "1234567890",
+        ".5 1 2",
+        "x 1 2",
+    ]
+    for _ in range(20_000):
+        lines = [chance.choice(pieces) for _ in range(7)]
+        text = [line.strip() for line in lines]
+        end = next((at for at, one in enumerate(text) if one in ("1 2 -3", "1,5 2 3", ".5 1 2")), len(text))
+        alone = [at for at in range(1, end) if text[at] == "29" and not text[at - 1] and any(text[:at])]
+        assert elchemea._count_line(lines) == next(iter(alone), None)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -32,6 +32,7 @@ from eis.readers import (
     zplot,
 )
 from eis.readers.columns import parse
+from eis.readers.marks import Mark, nearest
 from eis.readers.source import Source, load
 from eis.spectrum import Spectrum
 
@@ -46,6 +47,7 @@ class Reader(Protocol):
 
     NAME: str
     SUFFIXES: tuple[str, ...]
+    MARKS: tuple[Mark, ...]
 
     def recognises(self, source: Source) -> bool:
         """Whether the file is of this format, told by how it begins."""
@@ -105,7 +107,8 @@ def read(path: str | os.PathLike[str], *, columns: Columns | None = None) -> Spe
     Raises
     ------
     ReadError
-        If the file is not readable, not recognised, not what it begins as, or holds several spectra.
+        If the file is not readable, not recognised (the message names the three nearest formats and what of
+        each is missing), not what it begins as, or holds several spectra.
     ConfigError
         If `columns` is no such map.
     """
@@ -159,10 +162,11 @@ def _reader(source: Source) -> Reader:
             return reader
     first = next((line.strip() for line in source.head.split("\n") if line.strip()), "")[:60]
     known = ", ".join(reader.NAME for reader in READERS)
+    near = "; ".join(nearest(source, READERS))
     nul = source.raw.find(b"\0")
     binary = "" if nul < 0 or source.encoding.startswith("utf-16") else f"; it is binary (byte {nul} is NUL)"
     raise source.fail(
         f"No reader recognises this file{binary}; its first line is {first!r}",
-        mend=f"These are read: {known}. Export the spectrum as a table with the headings "
-        "frequency_hz,z_real_ohm,z_imag_ohm.",
+        mend=f"The nearest formats: {near}. These are read: {known}. Export the spectrum as a table with the "
+        "headings frequency_hz,z_real_ohm,z_imag_ohm.",
     )

@@ -20,21 +20,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
-from eis.readers.zview_rows import column_row, spectra_of
+from eis.readers.zview_rows import PARTS, column_row, spectra_of
 from eis.spectrum import Spectrum
 
 NAME: str = "Autolab FRA (Z60W)"
 SUFFIXES: tuple[str, ...] = (".txt", ".z")
 
+_TITLE = "Z60W Data File"
 _LIMITS = re.compile(r"[0-9](?:\s*[,;]\s*[0-9.+Ee-]+){4,7}")
 _WHEN = re.compile(r"Date:\s*(\S+)(?:\s+Time:\s*(\S+))?")
 _EXPORT = "Export the data again from the FRA program as impedance (Z', Z'')."
+MARKS: tuple[Mark, ...] = (
+    Mark(f"'{_TITLE}' at the beginning", begins=(_TITLE,)),
+    Mark("columns Freq (Hz), Z'(a), Z''(b)", holds=(PARTS,)),
+)
 
 
 def recognises(source: Source) -> bool:
     """Whether the first line says it is a Z60W data file."""
-    return source.head[:80].lstrip('" \t').startswith("Z60W Data File")
+    return source.head[:80].lstrip('" \t').startswith(_TITLE)
 
 
 def read(source: Source) -> list[Spectrum]:

@@ -27,6 +27,7 @@ import numpy as np
 
 from eis.readers.cells import Grid, read_grid, shorten
 from eis.readers.headed import doubt_last_number
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import MOSTLY_POSITIVE, mostly_positive, polar, rectangular, spectra
 from eis.readers.table_checks import DEGREE, compare
@@ -67,6 +68,13 @@ _COLUMNS = {
     "applied_pressure_pa": ("applied_pressure_mpa", 1e-6),
 }
 _COORDINATES = {"cycle_count": "cycle", "step_count": "step"}
+MARKS: tuple[Mark, ...] = (
+    Mark(f"column {_FREQUENCY} or Frequency / Hz", holds=(_FREQUENCY, "Frequency / Hz")),
+    Mark(
+        f"column {_REAL} or Real Impedance / ohm",
+        holds=(_REAL, _SIZE, "Real Impedance / ohm", "Absolute Impedance / ohm"),
+    ),
+)
 
 
 def recognises(source: Source) -> bool:

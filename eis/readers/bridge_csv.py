@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from eis.errors import ReadError
 from eis.readers.cells import read_grid, shorten
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import polar, rectangular, spectra
 from eis.readers.table_coordinates import doubt
@@ -44,6 +45,7 @@ OVERLOAD = 9.9e36
 
 _BEGIN = re.compile(r"BEGIN CH([0-9]{1,3})_DATA\s*")
 _NAME = re.compile(r"\s*([A-Za-z|][A-Za-z|\- ]{0,30})\(([^()]{0,12})\)(?:-(data|mem))?\s*", re.IGNORECASE)
+_SIGNS = ("+", "-")
 _METER = re.compile(
     r"(?:[+-][0-9]\.[0-9]{5,9}E[+-][0-9]{2,3}\s*,\s*){2}[+-]?[0-4](?:\s*,\s*(?:\+?[0-9]{1,2}|-1))?\s*"
 )
@@ -83,6 +85,11 @@ _QUANTITY = {
 
 Formula = Callable[[RealArray, RealArray, RealArray], ComplexArray]
 """Impedance from ω, the first and the second parameter."""
+MARKS: tuple[Mark, ...] = (
+    Mark("BEGIN CH1_DATA or another beginning of data", holds=("BEGIN CH", "Formatted data", '"4294A')),
+    Mark("exclamation mark at the beginning", begins=("!", "# Channel", "4294A")),
+    Mark("column Frequency(Hz)", holds=("Frequency(Hz)", "Frequency (Hz)")),
+)
 
 
 def _inverse(real: RealArray, imaginary: RealArray) -> ComplexArray:
@@ -188,6 +195,8 @@ def _kind(head: str) -> str | None:
         return "# channel"
     if head[:6].lower() == '"4294a':
         return '"4294a'
+    if head[:2000].lstrip()[:1] not in _SIGNS:
+        return None
     first = [line.strip() for line in head[:2000].replace("\r", "\n").split("\n") if line.strip()][:3]
     return "meter" if first and all(_METER.fullmatch(line) for line in first) else None
 
@@ -217,7 +226,7 @@ def _block(source: Source, notes: Notes, first: int, end: int) -> list[Spectrum]
     pair = next((pair for pair in PAIRS if pair[0] in place and pair[1] in place), None)
     if pair is None or _UNITS.get(names[0][1], ("", 0.0))[0] != "Hz":
         raise _no_impedance(source, at, lines[at])
-    grid = read_grid(source, notes, lines[at].split(","), at + 1, end, lambda line: line.split(","))
+    grid = read_grid(source, notes, lines[at].split(","), at + 1, end, ",")
     frequency = grid.numbers(0)
     one, other = (grid.numbers(place[name]) * _UNITS[names[place[name]][1]][1] for name in pair)
     with np.errstate(all="ignore"):

@@ -74,7 +74,7 @@ class Grid:
         """
         if column in self._known:
             return self._known[column]
-        cells = [row[column] for row in self.rows]
+        cells = self.text(column)
         joined = " ".join(cells)
         if "," in joined and "." not in joined:
             self.notes.convert(DECIMAL_COMMA)
@@ -99,6 +99,8 @@ class Grid:
 
     def text(self, column: int) -> list[str]:
         """Return a column as it is printed."""
+        if isinstance(self.rows, EvenRows):
+            return self.rows.text(column)
         return [row[column] for row in self.rows]
 
     def _not_a_number(self, column: int, cells: Sequence[str]) -> ReadError:

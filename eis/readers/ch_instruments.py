@@ -25,6 +25,7 @@ import numpy as np
 
 from eis.readers.cells import Grid, is_number, read_grid
 from eis.readers.headed import find, impedance
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import spectra
 from eis.spectrum import ComplexArray, RealArray, Spectrum
@@ -42,6 +43,11 @@ _AGREE = 0.01
 """Largest relative difference of the modulus from Z′ and Z″: several times what four printed digits leave."""
 _REACHED = 0.9
 _EXPORT = "Export the impedance again as text, with Freq/Hz, Z'/ohm and Z\"/ohm."
+MARKS: tuple[Mark, ...] = (
+    Mark(f"technique {_TECHNIQUE}", holds=(_TECHNIQUE,)),
+    Mark(f"column {_FIRST_NAME}", holds=(_FIRST_NAME,)),
+    Mark("column Z'/ohm", holds=("Z'/ohm",)),
+)
 
 
 def recognises(source: Source) -> bool:

@@ -29,6 +29,7 @@ from eis.readers.cells import read_grid, shorten
 from eis.readers.ec_lab_columns import EXPORT, Columns, no_frequency
 from eis.readers.ec_lab_names import has_frequency
 from eis.readers.ec_lab_sweeps import spectra_of
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.spectrum import RealArray, Spectrum
 
@@ -44,6 +45,11 @@ _LOOP = re.compile(r"Loop ([0-9]{1,9}) from point number ([0-9]{1,9}) to ([0-9]{
 _FREQUENCY = "freq/Hz"
 _SETTING_WIDTH = 20
 _LAST_OF_KEY = _SETTING_WIDTH - 1
+MARKS: tuple[Mark, ...] = (
+    Mark("EC-Lab ASCII FILE at the beginning", begins=_BEGINNINGS),
+    Mark("'Nb header lines'", holds=("Nb header lines",)),
+    Mark(f"column {_FREQUENCY}", holds=(_FREQUENCY,)),
+)
 
 
 def recognises(source: Source) -> bool:

@@ -36,8 +36,9 @@ from numpy.typing import NDArray
 
 from eis.readers.cells import shorten
 from eis.readers.ec_lab_columns import Columns
-from eis.readers.ec_lab_ids import MARKS, TITLES, TYPES
+from eis.readers.ec_lab_ids import FLAGS, TITLES, TYPES
 from eis.readers.ec_lab_sweeps import spectra_of
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.spectrum import RealArray, Spectrum
 
@@ -53,6 +54,10 @@ _TEXT_ROUTE = "Export the file as text from EC-Lab (Export as Text, .mpt) and re
 _COPY = "Copy the file again; if that does not help, export it as text from EC-Lab (.mpt)."
 _LONG = 0xFFFFFFFF
 """The length of a module that states its true length after it."""
+MARKS: tuple[Mark, ...] = (
+    Mark("words BIO-LOGIC MODULAR FILE at the beginning", begins=(_MAGIC[:22],)),
+    Mark("module of data", holds=(b"MODULEVMP data", b"MODULEVMP Set")),
+)
 
 
 @dataclass(frozen=True)
@@ -135,12 +140,12 @@ def read(source: Source) -> list[Spectrum]:
         )
     _describe(source, modules, notes)
     table, ids = _rows(source, data[0], notes)
-    fields = [(_name(number), "marks" if number in MARKS else str(at)) for at, number in enumerate(ids)]
+    fields = [(_name(number), "marks" if number in FLAGS else str(at)) for at, number in enumerate(ids)]
 
     def at(place: int) -> RealArray:
         values = table[fields[place][1]]
-        if ids[place] in MARKS:
-            values = values & MARKS[ids[place]][1]
+        if ids[place] in FLAGS:
+            values = values & FLAGS[ids[place]][1]
         return values.astype(np.float64)
 
     def optional(place: int) -> RealArray | None:
@@ -201,7 +206,7 @@ def _torn(notes: Notes, place: int) -> None:
 
 
 def _name(number: int) -> str:
-    return MARKS[number][0] if number in MARKS else TITLES[number]
+    return FLAGS[number][0] if number in FLAGS else TITLES[number]
 
 
 def _rows(source: Source, module: _Module, notes: Notes) -> tuple[NDArray[Any], tuple[int, ...]]:
@@ -246,7 +251,7 @@ def _rows(source: Source, module: _Module, notes: Notes) -> tuple[NDArray[Any], 
 
 def _row(source: Source, ids: tuple[int, ...]) -> np.dtype[Any]:
     """Return what a row looks like; a field is called by the place of its column."""
-    at = next((at for at, number in enumerate(ids) if number not in MARKS and number not in TYPES), None)
+    at = next((at for at, number in enumerate(ids) if number not in FLAGS and number not in TYPES), None)
     if at is not None:
         behind = f" behind {_name(ids[at - 1])}" if at else ""
         raise source.fail(
@@ -259,7 +264,7 @@ def _row(source: Source, ids: tuple[int, ...]) -> np.dtype[Any]:
 
 @lru_cache(maxsize=64)
 def _packed(ids: tuple[int, ...]) -> np.dtype[Any]:
-    fields = {"marks" if number in MARKS else str(at): TYPES.get(number, "u1") for at, number in enumerate(ids)}
+    fields = {"marks" if number in FLAGS else str(at): TYPES.get(number, "u1") for at, number in enumerate(ids)}
     return np.dtype([(name, "<" + kind if name != "marks" else "u1") for name, kind in fields.items()])
 
 

@@ -1,7 +1,7 @@
 """The numbers of EC-Lab's columns in binary files, with their names and types.
 
 Usage
-    `TYPES` and `TITLES` by id; `MARKS` for the ids that share one byte.
+    `TYPES` and `TITLES` by id; `FLAGS` for the ids that share one byte.
 Layout
     f4 and f8 are floating-point numbers, u2 and u4 unsigned integers, all little endian.
 Units and sign
@@ -47,7 +47,7 @@ TITLES = {
 }
 TYPES |= {number - 256: TYPES[number] for number in _SHIFTED} | {174: "f4"}
 TITLES |= {number - 256: TITLES[number] for number in _SHIFTED} | {174: "174"}  # <Ewe>/V or Phase(Zwe-ce)/deg
-MARKS: dict[int, tuple[str, int]] = {
+FLAGS: dict[int, tuple[str, int]] = {
     1: ("mode", 3),
     2: ("ox/red", 4),
     3: ("error", 8),

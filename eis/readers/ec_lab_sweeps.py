@@ -102,13 +102,13 @@ def _placed(parts: list[Spectrum], frequency: RealArray, coordinates: Mapping[st
     """Return the spectra with their coordinates, and with a count as cycle if these do not tell them apart."""
     if not coordinates:
         return parts
-    rows = np.flatnonzero(frequency > 0)  # those that are left in the parts
+    left = frequency > 0  # in the parts
     rest = [{key: value for key, value in part.metadata.items() if key != "cycle"} for part in parts]
     if len(parts) == 1:
-        own = {"cycle": _plain(float(coordinates["cycle"][rows[0]]))} if "cycle" in coordinates else {}
+        own = {"cycle": _plain(float(coordinates["cycle"][left.argmax()]))} if "cycle" in coordinates else {}
         return [parts[0].described(rest[0] | own)]
     sizes = [part.all_frequency_hz.size for part in parts]
-    first = rows[np.cumsum([0, *sizes[:-1]])]
+    first = np.flatnonzero(left)[np.cumsum([0, *sizes[:-1]])]
     table = {name: values[first] for name, values in coordinates.items()}
     table = {name: values for name, values in table.items() if name == "cycle" or (values != values[0]).any()}
     said = [{name: _plain(float(values[at])) for name, values in table.items()} for at in range(len(parts))]

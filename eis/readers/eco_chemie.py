@@ -26,6 +26,7 @@ import numpy as np
 
 from eis.readers.cells import is_number, read_grid, shorten
 from eis.readers.headed import check_count, extras, find, impedance
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular, spectra
 from eis.spectrum import RealArray, Spectrum
@@ -41,6 +42,10 @@ _EXTRAS = {"time/s": "time_s", "Edc/V": "e_dc_v", "Idc/A": "i_dc_a"}
 _WHEN = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4} [0-9]{1,2}:[0-9]{2}:[0-9]{2}")
 _EXPORT = "Export the measurement again from the FRA program."
 _TABLE = "Export the measurement as a table (.P00) with f/Hz, Z'/Ohm and -Z''/Ohm."
+MARKS: tuple[Mark, ...] = (
+    Mark("VERSION8 at the beginning or column f/Hz", begins=("VERSION8",), holds=("f/Hz",)),
+    Mark("rows of an FRA program", holds=("Z'/Ohm", "Z'/kOhm", re.compile(r"\AVERSI.{1,8}\s+[0-9]{1,9}\s"))),
+)
 
 
 def recognises(source: Source) -> bool:
@@ -221,7 +226,7 @@ def _table(source: Source, notes: Notes) -> list[Spectrum]:
     _settings(lines[:at], notes)
     names = _names(lines[at])
     head = find(source, names, at, _EXPORT)
-    grid = read_grid(source, notes, names, count_line + 1, len(lines), lambda line: line.split("\t"))
+    grid = read_grid(source, notes, names, count_line + 1, len(lines), "\t")
     frequency, z = impedance(grid, head)
     check_count(notes, stated, len(grid.rows))
     columns = extras(grid, _EXTRAS)

@@ -16,13 +16,15 @@ Source of the facts
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from eis.readers.cells import is_number, read_grid
 from eis.readers.headed import check_count, doubt_last_number, refuse_unclear_decimals
-from eis.readers.source import Source
+from eis.readers.marks import Mark
+from eis.readers.source import Source, line_fed
 from eis.readers.sweeps import MOSTLY_POSITIVE, mostly_positive, rectangular, spectra
 from eis.spectrum import Spectrum
 
@@ -31,12 +33,20 @@ SUFFIXES: tuple[str, ...] = (".i2b",)
 
 _NAMES = ("frequency", "Z'", "Z''")
 _MOST_FREE_LINES = 200
+_BEGINS_NUMBER = frozenset("+-.,0123456789")
 _EXPORT = "Give text, an empty line, the number of points, and rows of frequency, Z' and Z''."
+MARKS: tuple[Mark, ...] = (
+    Mark("number of points alone below an empty line", holds=(re.compile(r"\n[ \t]*\r*\n[0-9]{1,9}[ \t]*\r*\n"),)),
+    Mark(
+        "rows of nothing but three numbers",
+        holds=(re.compile(r"\n(?:[-+0-9.,eE]+[ \t]+){2}[-+0-9.,eE]+[ \t]*\r*\n"),),
+    ),
+)
 
 
 def recognises(source: Source) -> bool:
     """Whether text, an empty line, a number alone, and only rows of three numbers follow each other."""
-    lines = source.head.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = line_fed(source.head).split("\n")
     at = _count_line(lines)
     if at is None:
         return False
@@ -89,14 +99,18 @@ def read(source: Source) -> list[Spectrum]:
 
 def _count_line(lines: Sequence[str]) -> int | None:
     """Return where the number of points stands: alone in its line, after an empty one, with text above."""
-    said = False
+    said = below_empty = False
     for number, line in enumerate(lines[:_MOST_FREE_LINES]):
         text = line.strip()
-        if said and not lines[number - 1].strip() and text.isascii() and text.isdecimal() and len(text) < 10:
-            return number
-        if text and _three_numbers(text.split()):
-            return None
-        said = said or bool(text)
+        if not text:
+            below_empty = True
+            continue
+        if text[0] in _BEGINS_NUMBER:
+            if said and below_empty and text.isascii() and text.isdecimal() and len(text) < 10:
+                return number
+            if _three_numbers(text.split()):
+                return None
+        said, below_empty = True, False
     return None
 
 

@@ -44,6 +44,7 @@ class EvenRows(Sequence[list[str]]):
         self._end = first + width
         self._is_plain = is_plain
         self._cells: list[list[str]] | None = None
+        self._flat: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -79,7 +80,13 @@ class EvenRows(Sequence[list[str]]):
             )
         except ValueError:
             return None
-        return values if np.isfinite(values).all() else None
+        return values if np.count_nonzero(np.isfinite(values)) == values.size else None
+
+    def text(self, column: int) -> list[str]:
+        """Return a column as it is printed; all lines are split at once, and only once."""
+        if self._flat is None:
+            self._flat = self._separator.join(self._texts).split(self._separator)
+        return self._flat[self._first + column :: len(self._flat) // len(self._texts)]
 
     def last_cells(self) -> list[str]:
         """Return the last cell of every row."""
@@ -97,9 +104,11 @@ def even_rows(
     above = next((number for number, text in enumerate(texts) if text), 0)
     del texts[:above]
     separators = set(map(str.count, texts, repeat(separator)))
-    if len(separators) != 1 or not all(texts) or any(map(str.isspace, texts)):
+    if len(separators) != 1 or not all(texts):
         return None, []
-    if indented and ({text[0] for text in texts} != {separator} or any(text[-1].isspace() for text in texts)):
+    if (separator.isspace() or separators == {0}) and any(map(str.isspace, texts)):  # else none is mere space
+        return None, []
+    if indented and ({text[0] for text in texts} != {separator} or any(map(str.isspace, {t[-1] for t in texts}))):
         return None, []
     more = separators.pop() - width + 1 - indented
     if more and (more != 1 or {text[-1] for text in texts} != {separator}):  # one may stand behind the last cell

@@ -32,6 +32,7 @@ import numpy as np
 from eis.errors import ReadError
 from eis.readers.cells import Grid, is_number, read_grid, shorten
 from eis.readers.headings import Quantity, unit_scale
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular, spectra
 from eis.spectrum import IntArray, Quality, RealArray, Spectrum
@@ -56,12 +57,17 @@ _OVERLOADS = {
     4: Quality.OVERLOAD,
 }
 """Flag by place in the Over string: timing, electrometer, control amplifier, current; the others only warn."""
+MARKS: tuple[Mark, ...] = (
+    Mark("EXPLAIN at the beginning", begins=("EXPLAIN",)),
+    Mark("line TAG", holds=("\nTAG\t",)),
+    Mark("table ZCURVE", holds=("ZCURVE",)),
+)
 
 
 def recognises(source: Source) -> bool:
     """Whether the file begins like a Framework data file."""
     head = source.head
-    return head.startswith("EXPLAIN") and "\nTAG\t" in head.replace("\r", "\n")
+    return head.startswith("EXPLAIN") and ("\nTAG\t" in head or "\rTAG\t" in head)
 
 
 def read(source: Source) -> list[Spectrum]:
@@ -86,7 +92,7 @@ def read(source: Source) -> list[Spectrum]:
     curves = [
         (number, match)
         for number, line in enumerate(lines)
-        if line.startswith("ZCURVE") and (match := _CURVE.fullmatch(line))
+        if line[:6] == "ZCURVE" and (match := _CURVE.fullmatch(line))
     ]
     tag = next((line.split("\t")[1] for line in lines[:20] if line.startswith("TAG\t")), "?")
     if not curves:
@@ -102,7 +108,9 @@ def read(source: Source) -> list[Spectrum]:
         )
     said = Notes()
     _settings(lines[: curves[0][0]], said)
-    if any(line.startswith("EXPERIMENTABORTED") and "\tT" in line for line in lines):
+    if source.may_hold("EXPERIMENTABORTED") and any(
+        line.startswith("EXPERIMENTABORTED") and "\tT" in line for line in lines
+    ):
         said.status = "aborted"
     whole = [(number, match) for number, match in curves if _has_rows(lines, number)]
     if whole:
@@ -127,8 +135,10 @@ def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list
     if start + 2 >= len(lines):
         raise source.fail("The ZCURVE table ends after its name", line=start + 1, mend="Copy the file again.")
     names, units = lines[start + 1].split(), lines[start + 2].strip("\t ").split("\t")
-    below = range(start + 3, len(lines))
-    end = next((n for n in below if not (lines[n].startswith("\t") or _is_row(lines[n]))), len(lines))
+    end = next(
+        (n for n, one in enumerate(lines[start + 3 :], start + 3) if one[:1] != "\t" and not _is_row(one)),
+        len(lines),
+    )
     place = _places(source, names, start + 1)
     width = len(names)
 
@@ -144,8 +154,11 @@ def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list
         _scale(source, units[at] if at < len(units) else "", quantity, name, start + 2)
         for (name, quantity), at in zip(_NEEDED.items(), place, strict=True)
     ]
-    frequency, real, imaginary = (grid.numbers(at) * scale for at, scale in zip(place, scales, strict=True))
-    if frequency.size > 1 and (frequency == frequency[0]).all():
+    frequency, real, imaginary = (
+        grid.numbers(at) if scale == 1.0 else grid.numbers(at) * scale
+        for at, scale in zip(place, scales, strict=True)
+    )
+    if frequency.size > 1 and np.count_nonzero(frequency == frequency[0]) == frequency.size:
         raise source.fail(
             f"All {frequency.size} points are at one frequency ({frequency[0]:g} Hz), so this is no spectrum",
             line=grid.lines[0],
@@ -164,13 +177,17 @@ def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list
         )
     if stated is not None and stated != len(grid.rows):
         notes.warnings.append(f"The header says {stated} points; there are {len(grid.rows)}.")
-    if "Pt" in names and (point := grid.optional(names.index("Pt"))) is not None and (np.diff(point) != 1).any():
+    if "Pt" in names and (point := grid.optional(names.index("Pt"))) is not None and _skips(point):
         notes.warnings.append(
             "The point numbers (Pt) are not consecutive: points were removed or the file was edited."
         )
     quality = _quality(grid, names, notes)
     z = rectangular(real, imaginary)
     return spectra(source, notes, NAME, frequency, z, grid.lines, columns=columns, quality=quality)
+
+
+def _skips(point: RealArray) -> bool:
+    return bool(np.count_nonzero(point[1:] - point[:-1] != 1))
 
 
 def _has_rows(lines: Sequence[str], start: int) -> bool:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Quantity = Literal[
@@ -109,6 +110,7 @@ TEMPERATURE_UNITS: dict[str, float] = {
 LONGEST = 120
 """A longer heading is a sentence, whose words are not known."""
 _UNIT = {quantity: re.compile(f"([pnuµμmkKMG]?)((?i:{stems}))") for quantity, stems in _STEMS.items()}
+_LONGEST_UNIT = 20
 _BESIDE = (None, "time", *COORDINATES)
 _PREFIX = {"": 1.0, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3}
 _PREFIX |= {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
@@ -160,9 +162,15 @@ def unit_scale(quantity: Quantity, unit: str) -> float | None:
 
     ``mhz`` in lower case may mean 1e-3 or 1e6 Hz and is therefore unknown.
     """
+    unit = unit.strip()
+    return _scale(quantity, unit) if len(unit) <= _LONGEST_UNIT else None
+
+
+@lru_cache(maxsize=256)
+def _scale(quantity: Quantity, unit: str) -> float | None:
     pattern = _UNIT.get(quantity)
-    match = pattern.fullmatch(unit.strip()) if pattern else None
-    if match is None or unit.strip() == "mhz":
+    match = pattern.fullmatch(unit) if pattern else None
+    if match is None or unit == "mhz":
         return None
     prefix, stem = match.groups()
     if quantity in ("phase", "admittance_phase"):

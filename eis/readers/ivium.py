@@ -29,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eis.readers.cells import Grid, is_number, shorten
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular, spectra
 from eis.spectrum import RealArray, Spectrum
@@ -50,6 +51,11 @@ _MOST_MEASUREMENTS = 10_000
 _MOST_POINTS = 100_000
 _LONGEST_SETTING = 2000
 _EXPORT = "Export the impedance as text from IviumSoft."
+MARKS: tuple[Mark, ...] = (
+    Mark("16 NUL bytes at the beginning", begins=(bytes(16),)),
+    Mark("line Method=", holds=(_METHOD,)),
+    Mark(_DATA, holds=(_DATA,)),
+)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ import numpy as np
 from eis.readers.cells import Grid, is_number, read_grid, shorten
 from eis.readers.headed import doubt_last_number
 from eis.readers.headings import unit_scale
+from eis.readers.marks import Mark
 from eis.readers.novocontrol_quantities import EPS0_F_PER_M, KNOWN, Representation, find
 from eis.readers.novocontrol_scans import Rows, pivoted, scan
 from eis.readers.novocontrol_tables import (
@@ -61,10 +62,16 @@ _CELSIUS = re.compile(r"(?:deg\.? ?|[^A-Za-z0-9 ]{0,3}|[^\x00-\x7f]{1,3})C")
 _UNMEASURED = re.compile(r"0{6,}")
 _MOST_LINES_ABOVE = 40
 _ZERO_C = 273.15
+MARKS: tuple[Mark, ...] = (
+    Mark("column Freq. [Hz]", holds=("Freq. [Hz]", "Freq.[Hz]")),
+    Mark(f"geometry of the sample or '{FIXED_VALUES}'", holds=("Diameter[", "Diameter [", FIXED_VALUES)),
+)
 
 
 def recognises(source: Source) -> bool:
     """Whether names such as ``Freq. [Hz]`` stand below a line of WinDETA's, or below a title and a date."""
+    if "Freq." not in source.head and "Temp." not in source.head:  # nearly every other file
+        return False
     lines = [line.rstrip("\r") for line in source.head.split("\n")[:_MOST_LINES_ABOVE]]
     at = next((place for place, line in enumerate(lines) if starts_names(line)), None)
     if not at or lines[0].lstrip().startswith(("#", "%", "//")):

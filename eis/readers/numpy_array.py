@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eis.errors import ReadError
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source, load
 from eis.readers.sweeps import MOSTLY_POSITIVE, mostly_positive, rectangular, spectra
 from eis.readers.table_coordinates import counted
@@ -52,6 +53,10 @@ _HEADER = re.compile(
 _TYPES = ("f4", "f8", "c8", "c16")
 _LONGEST_HEADER = 4096
 _MEND = "Save the spectrum as a table with the headings frequency_hz,z_real_ohm,z_imag_ohm."
+MARKS: tuple[Mark, ...] = (
+    Mark(f"{_MAGIC!r} at the beginning", begins=(_MAGIC,)),
+    Mark("'fortran_order'", holds=("'fortran_order'",)),
+)
 
 
 def recognises(source: Source) -> bool:

@@ -12,6 +12,7 @@ from eis import archive
 from eis.collection import is_collection, open_collection
 from eis.errors import SpectrumError
 from eis.readers.cells import NUMBER, Grid, read_grid, shorten
+from eis.readers.marks import Mark
 from eis.readers.source import Source
 from eis.readers.sweeps import rectangular
 from eis.spectrum import EXCLUDING, RealArray, Spectrum
@@ -20,10 +21,17 @@ NAME: str = "interfacial-eis netCDF or CSV"
 SUFFIXES: tuple[str, ...] = (".nc", ".csv")
 
 _COMMENT = re.compile(r'#\s*(?:([A-Za-z][\w.-]*)|("(?:[^"\\]|\\.)*"))\s*:\s*(.*)')
+_SCHEMA = "# eis_schema:"
 _HDF, _CLASSIC = b"HDF\r\n\x1a\n", (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 _MAY_BEGIN_TEXT = (b"#", b"\xef", b"\xff", b"\xfe", b"\0")
 """A number sign in any encoding, with a byte-order mark or without: nothing else has to be decoded."""
 _NOT_FINITE = ("nan", "inf", "-inf")
+MARKS: tuple[Mark, ...] = (
+    Mark(
+        "beginning of a netCDF file or of our CSV ('# eis_schema:')",
+        begins=(b"\x89" + _HDF, *_CLASSIC, _SCHEMA),
+    ),
+)
 
 
 def recognises(source: Source) -> bool:
@@ -31,7 +39,7 @@ def recognises(source: Source) -> bool:
     raw = source.raw
     if raw[1:8] == _HDF or raw.startswith(_CLASSIC):
         return True
-    return raw[:1] in _MAY_BEGIN_TEXT and source.head.startswith("# eis_schema:")
+    return raw[:1] in _MAY_BEGIN_TEXT and source.head.startswith(_SCHEMA)
 
 
 def read(source: Source) -> list[Spectrum]:

@@ -28,6 +28,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from eis.readers.cells import shorten
+from eis.readers.marks import Mark
 from eis.readers.palmsens_arrays import AGAIN, NEEDED, arrays_of, curve_of, field_of, items_of, rows_of, word_of
 from eis.readers.palmsens_curves import spectra_of, told_apart
 from eis.readers.source import Notes, Source
@@ -42,6 +43,11 @@ MAX_CHARACTERS = 24 * 1024 * 1024
 _BEGIN = "palmsens.datafiles.sessionfile"
 _DESCRIPTION = ("Title", "DeviceUsed", "DeviceSerial", "DeviceFW", "Type")
 _TICKS_PER_MICROSECOND = 10
+MARKS: tuple[Mark, ...] = (
+    Mark("brace at the beginning", begins=("{",)),
+    Mark("type PalmSens.DataFiles.SessionFile", holds=("PalmSens.DataFiles.SessionFile", _BEGIN)),
+    Mark("list of measurements", holds=('"Measurements"', '"measurements"')),
+)
 
 
 def recognises(source: Source) -> bool:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 from eis.readers.cells import Grid, read_grid
 from eis.readers.headed import extras, find, impedance
+from eis.readers.marks import Mark
 from eis.readers.source import Source
 from eis.readers.sweeps import spectra
 from eis.spectrum import RealArray, Spectrum
@@ -39,6 +40,7 @@ _EXTRAS = {
 }
 _SEGMENTS = ("Segment", "Segment #")
 _EXPORT = "Export the measurement again with Frequency (Hz), Zre (ohms) and Zim (ohms)."
+MARKS: tuple[Mark, ...] = tuple(Mark(f"column {name}", holds=(name,)) for name in sorted(_OWN, reverse=True))
 
 
 def recognises(source: Source) -> bool:

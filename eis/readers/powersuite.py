@@ -17,8 +17,11 @@ Source of the facts
 
 from __future__ import annotations
 
+import numpy as np
+
 from eis.readers.cells import read_grid
 from eis.readers.headed import doubt_last_number, find, impedance
+from eis.readers.marks import Mark
 from eis.readers.source import Source
 from eis.readers.sweeps import spectra
 from eis.spectrum import Spectrum
@@ -28,6 +31,7 @@ SUFFIXES: tuple[str, ...] = (".txt",)
 
 _OWN = ("Frequency", "Zre", "Zimg")
 _EXPORT = "Export the measurement again with Frequency, Zre and Zimg."
+MARKS: tuple[Mark, ...] = tuple(Mark(f"column {name}", holds=(name,)) for name in reversed(_OWN))
 
 
 def recognises(source: Source) -> bool:
@@ -60,7 +64,7 @@ def read(source: Source) -> list[Spectrum]:
     grid = read_grid(source, notes, names, 1, len(source.lines), "\t")
     frequency, z = impedance(grid, head)
     doubt_last_number(grid)
-    negative = int((z.real < 0).sum())
+    negative = np.count_nonzero(z.real < 0)
     if negative:
         notes.warnings.append(
             f"The real part of {negative} points is negative, as it is where the instrument no longer follows; "

@@ -28,6 +28,7 @@ import numpy as np
 
 from eis.readers.cells import Grid, is_number, read_grid, shorten
 from eis.readers.headings import Heading, parse_headings, unquoted
+from eis.readers.marks import Mark
 from eis.readers.palmsens_curves import Curve, spectra_of, told_apart
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular
@@ -47,6 +48,11 @@ _OPTIONAL = {
 _MODULUS = re.compile(r"\|?Z\|? / (?:Ohm|Ω|\u2126)")
 _AGREEMENT = 0.02
 """By how much (relative to the modulus) modulus and phase may differ from what the parts give."""
+MARKS: tuple[Mark, ...] = (
+    Mark("'Date and time:' at the beginning", begins=("Date and time:", "Measurement:")),
+    Mark("column freq / Hz", holds=("freq / ",)),
+    Mark("column neg. Phase", holds=("neg. Phase",)),
+)
 
 
 def recognises(source: Source) -> bool:

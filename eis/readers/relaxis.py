@@ -26,6 +26,7 @@ import numpy as np
 
 from eis.readers.cells import Grid, is_number, read_grid, shorten
 from eis.readers.headed import doubt_last_number, find, impedance
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import spectra
 from eis.spectrum import ComplexArray, Spectrum
@@ -41,6 +42,11 @@ _MODULUS, _PHASE = "|Z|", "Theta (Z)"
 _AGREES = 1e-6
 _EXPORT = "Export the spectrum again from RelaxIS with frequency, Z' and Z''."
 _UNTRUSTED = "description (as the user or the import put it, not verified)"
+MARKS: tuple[Mark, ...] = (
+    Mark(f"'{_TITLE_START}' at the beginning", begins=(_TITLE_START,)),
+    Mark(f"'{_TITLE_END}'", holds=(_TITLE_END,)),
+    Mark(f"columns '{_DATA}…'", holds=(_DATA,)),
+)
 
 
 def recognises(source: Source) -> bool:
@@ -131,7 +137,7 @@ def _notes(source: Source, above: Sequence[str], description: str) -> Notes:
 def _block(source: Source, notes: Notes, names: Sequence[str], at: int, first: int, last: int) -> list[Spectrum]:
     data = [name.removeprefix(_DATA) if name.startswith(_DATA) else "" for name in names]
     head = find(source, data, at, _EXPORT)
-    grid = read_grid(source, notes, names, first, last, lambda line: line.split("\t"))
+    grid = read_grid(source, notes, names, first, last, "\t")
     frequency, z = impedance(grid, head)
     _compare(grid, data, z)
     if max(head.place.values()) == len(names) - 1:

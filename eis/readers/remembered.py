@@ -24,7 +24,7 @@ def remembered(understand: Callable[[tuple[str, ...]], Understood]) -> Callable[
     known = lru_cache(maxsize=MOST_ROWS)(understand)
 
     def meaning(names: tuple[str, ...]) -> Understood:
-        usual = len(names) <= MOST_NAMES and sum(map(len, names)) <= MOST_CHARACTERS
+        usual = len(names) <= MOST_NAMES and len("".join(names)) <= MOST_CHARACTERS
         return known(names) if usual else understand(names)
 
     return meaning

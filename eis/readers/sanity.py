@@ -24,6 +24,7 @@ SHORTEST_PERIODS = 0.25
 """No instrument measures a point in less than this part of its period."""
 SLOW_HZ = 1.0
 """Points below are compared with the clock."""
+FEWEST_TIMED = 3
 PLAUSIBLE_OHM = (1e-8, 1e16)
 PLAUSIBLE_HZ = (1e-7, 1e11)
 
@@ -37,23 +38,26 @@ def doubts(spectrum: Spectrum) -> list[str]:
         As a reader made it; with a column ``time_s`` the frequencies are compared with the clock.
     """
     frequency, z = spectrum.frequency_hz, spectrum.z_ohm
-    if not frequency.size:
+    n = frequency.size
+    if not n:
         return []
     found = []
-    if not PLAUSIBLE_HZ[0] <= frequency[-1] <= frequency[0] <= PLAUSIBLE_HZ[1]:
+    if not PLAUSIBLE_HZ[0] <= frequency.item(n - 1) <= frequency.item(0) <= PLAUSIBLE_HZ[1]:
         found += _implausible("a frequency", "Hz", frequency, PLAUSIBLE_HZ)
     size = np.abs(z)
-    least = size.min()
-    if not PLAUSIBLE_OHM[0] <= least <= size.max() <= PLAUSIBLE_OHM[1]:
+    ascending = size.copy()
+    ascending.sort()  # tells the least and the most in less time than two calls for them
+    least = ascending.item(0)
+    if not PLAUSIBLE_OHM[0] <= least <= ascending.item(n - 1) <= PLAUSIBLE_OHM[1]:
         found += _implausible("an impedance", "ohm", size, PLAUSIBLE_OHM)
-    if frequency.size >= FEWEST_POINTS and least > 0:
+    if n >= FEWEST_POINTS and least > 0:
         ahead = np.count_nonzero(z.real > 0)
-        if 2 * ahead > frequency.size:
+        if 2 * ahead > n:
             phase = np.arctan2(z.imag, z.real)
-            if ahead < frequency.size and np.abs(phase[1:] - phase[:-1]).max() > np.pi:
+            if ahead < n and np.abs(phase[1:] - phase[:-1]).max() > np.pi:
                 phase = np.unwrap(phase)
             found += _phases(np.log(frequency), np.log(size), phase)
-    if "time_s" in spectrum.columns and spectrum.all_frequency_hz[-3:][0] < SLOW_HZ:
+    if "time_s" in spectrum.columns and spectrum.all_frequency_hz[-3:].item(0) < SLOW_HZ:
         found += _clock(spectrum)
     return found
 
@@ -96,14 +100,17 @@ def _slope(step: RealArray, y: RealArray) -> RealArray:
 def _clock(spectrum: Spectrum) -> list[str]:
     order = np.argsort(spectrum.columns["acquired_order"]) if "acquired_order" in spectrum.columns else slice(None)
     frequency, time_s = spectrum.all_frequency_hz[order], spectrum.columns["time_s"][order]
+    own = frequency[1:]
+    slow = own < SLOW_HZ
+    if np.count_nonzero(slow) < FEWEST_TIMED:
+        return []
     with np.errstate(over="ignore", invalid="ignore"):  # spoiled times are left out below
-        took = (
-            time_s[1:] - time_s[:-1]
-        )  # the time of a point is that of its end, or its beginning: both are looked at
-        periods = np.maximum(took * frequency[1:], took * frequency[:-1])
-        timed = (frequency[1:] < SLOW_HZ) & (took > 0) & (took < np.inf)
+        took = time_s[1:] - time_s[:-1]
+        # the time of a point is that of its end, or its beginning: both are looked at
+        periods = took * np.maximum(own, frequency[:-1])
+        timed = slow & (took > 0) & (took < np.inf)
     of_them = np.count_nonzero(timed)
-    if of_them >= 3 and np.count_nonzero(timed & (periods < SHORTEST_PERIODS)) > 0.8 * of_them:
+    if of_them >= FEWEST_TIMED and np.count_nonzero(timed & (periods < SHORTEST_PERIODS)) > 0.8 * of_them:
         least = float(np.min(frequency))
         return [
             f"The points below 1 Hz took less than a quarter of a period each, down to {least:g} Hz: the "

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from eis.errors import ReadError
+
+Found = TypeVar("Found")
 
 MAX_BYTES = 64 * 1024 * 1024
 """No instrument writes a spectrum larger than this; a larger file is refused before it is read."""
 
 HEAD = 16 * 1024
 """How many bytes of a file a reader is shown to recognise it."""
+
+_TO_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+"""How a file is opened; only Windows tells bytes from text there."""
 
 _LINE_ENDS_OF_STR = "\v\f\x1c\x1d\x1e"
 """What `str.splitlines` takes for line ends in ASCII and files do not."""
@@ -72,6 +76,21 @@ class Notes:
         } | {key: value for key, value in known.items() if value}
 
 
+class _Kept(Generic[Found]):
+    """A property worked out once: `functools.cached_property` without the lock it takes before Python 3.12."""
+
+    def __init__(self, work_out: Callable[[Any], Found]) -> None:
+        self._work_out = work_out
+        self.__doc__ = work_out.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, source: Source, owner: type) -> Found:
+        found = source.__dict__[self._name] = self._work_out(source)  # found there from now on
+        return found
+
+
 @dataclass(frozen=True)
 class Source:
     """The bytes of one file and what can be said of them without knowing the format.
@@ -90,12 +109,12 @@ class Source:
     path: Path
     raw: bytes
 
-    @cached_property
+    @_Kept
     def sha256(self) -> str:
         """SHA-256 of the raw bytes, hexadecimal."""
         return hashlib.sha256(self.raw).hexdigest()
 
-    @cached_property
+    @_Kept
     def encoding(self) -> str:
         """The codec the text is read with: by byte-order mark, else by what the bytes can be."""
         raw = self.raw
@@ -119,19 +138,19 @@ class Source:
             return "cp1252"
         return "utf-8"
 
-    @cached_property
+    @_Kept
     def head(self) -> str:
         """The beginning of the file as text, whatever the file is; for recognising it."""
         return self._characters if len(self.raw) <= HEAD else _decoded(self.raw[:HEAD], self.encoding)
 
-    @cached_property
+    @_Kept
     def first_line(self) -> str:
         """The first line of `head`, without its line feed."""
         head = self.head
         end = head.find("\n")
         return head if end < 0 else head[:end]
 
-    @cached_property
+    @_Kept
     def text(self) -> str:
         """All of the file as text, every line end a line feed.
 
@@ -140,12 +159,9 @@ class Source:
         ReadError
             If there is a NUL byte, which no text holds.
         """
-        text = self._whole()
-        if "\r" in text:
-            text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
-        return text
+        return line_fed(self._whole())
 
-    @cached_property
+    @_Kept
     def lines(self) -> list[str]:
         """The lines of `text`; the last is empty if the text ends with a line end."""
         text = self._whole()
@@ -170,9 +186,13 @@ class Source:
             )
         return self._characters.rstrip("\x1a")  # the end-of-file mark of DOS programs
 
-    @cached_property
+    @_Kept
     def _characters(self) -> str:
         return _decoded(self.raw, self.encoding)
+
+    def may_hold(self, word: str) -> bool:
+        """Whether the file can hold an ASCII word: told from its bytes, faster than from its lines."""
+        return word.encode() in self.raw or self.encoding.startswith("utf-16")
 
     @property
     def unterminated(self) -> bool:
@@ -187,6 +207,14 @@ class Source:
     def fail(self, what: str, *, line: int | None = None, mend: str) -> ReadError:
         """Return the error that names this file."""
         return ReadError(what, path=self.path, line=line, mend=mend)
+
+
+def line_fed(text: str) -> str:
+    """Return text with a line feed for every line end (CR LF, CR CR LF, CR)."""
+    usual = text.replace("\r\n", "\n")
+    if "\r" not in usual:  # nearly always; two of the three passes are saved
+        return usual
+    return text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _decoded(raw: bytes, encoding: str) -> str:
@@ -226,8 +254,11 @@ def load(given: str | os.PathLike[str]) -> Source:
             raise ReadError(f"This is {kind}, not a file", path=path, mend="Name one regular file.")
         if status.st_size > MAX_BYTES:
             raise _too_large(path, f"{status.st_size} bytes")
-        with io.FileIO(name) as file:
+        file = os.open(name, _TO_READ)  # a descriptor takes less time than a file object
+        try:
             raw = _all_of(file, status.st_size)
+        finally:
+            os.close(file)
     except FileNotFoundError as error:
         raise ReadError("There is no such file", path=path, mend=f"Check the path {name!r}.") from error
     except OSError as error:
@@ -242,14 +273,14 @@ def load(given: str | os.PathLike[str]) -> Source:
     return Source(name, path, raw)
 
 
-def _all_of(file: io.FileIO, size: int) -> bytes:
+def _all_of(file: int, size: int) -> bytes:
     """Return what is in a file, and no more than one byte beyond the limit should it have grown meanwhile."""
-    raw = file.read(size + 1) or b""
+    raw = os.read(file, size + 1)
     if len(raw) == size:
         return raw
     parts = [raw]
     left = MAX_BYTES + 1 - len(raw)
-    while left > 0 and (more := file.read(min(left, 1 << 20))):
+    while left > 0 and (more := os.read(file, min(left, 1 << 20))):
         parts.append(more)
         left -= len(more)
     return b"".join(parts)

@@ -24,6 +24,7 @@ from eis.errors import ReadError
 from eis.readers.cells import Grid, shorten
 from eis.readers.columns import ColumnMap, applied
 from eis.readers.headings import Heading
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.table import without_headings
 from eis.readers.table_columns import spectra_of
@@ -43,6 +44,10 @@ _OLD_BOOK = "Workbook".encode("utf-16-le")
 _NEAR = 65536
 """How far from either end of the file the name of the workbook's main part is looked for."""
 _SAVE = "Save it as .xlsx, or the sheet as .csv."
+MARKS: tuple[Mark, ...] = (
+    Mark("beginning of a ZIP file", begins=(_ZIP,)),
+    Mark("part xl/workbook.xml", holds=(b"xl/workbook.xml", b"xl/worksheets/")),
+)
 
 
 def recognises(source: Source) -> bool:

@@ -74,7 +74,8 @@ def spectra(
     """
     rows = frequency_hz.size
     positive = np.count_nonzero(frequency_hz > 0)
-    if positive != rows or not _all_finite(frequency_hz, z_ohm):  # looked at closely only then
+    at_zero = 0 if positive == rows else np.count_nonzero(frequency_hz == 0)
+    if positive + at_zero != rows or not _all_finite(frequency_hz, z_ohm):  # looked at closely only then
         _refuse_nonsense(source, frequency_hz, z_ohm, lines)
     table = dict(columns or {})
     if positive != rows:
@@ -103,11 +104,12 @@ def spectra(
     made = []
     for place, (start, end) in enumerate(zip(starts, [*starts[1:], frequency_hz.size], strict=True)):
         part = slice(start, end)
+        whole = len(starts) == 1
         spectrum = Spectrum.of(
-            frequency_hz[part],
-            z_ohm[part],
+            frequency_hz if whole else frequency_hz[part],
+            z_ohm if whole else z_ohm[part],
             quality=None if quality is None else quality[part],
-            columns={name: values[part] for name, values in table.items()},
+            columns=table if whole else {name: values[part] for name, values in table.items()},
             metadata=provenance | numbers[place] | notes.to_dict(),
         )
         doubted = doubts(spectrum)

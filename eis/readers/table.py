@@ -20,17 +20,20 @@ Source of the facts
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from eis.readers.cells import Grid, read_grid
 from eis.readers.columns import ColumnMap, applied
 from eis.readers.headed import doubt_last_number
 from eis.readers.headings import Heading
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import MOSTLY_POSITIVE, mostly_positive, rectangular, spectra
 from eis.readers.table_columns import HOW, spectra_of
 from eis.readers.table_coordinates import counted, notes_above
-from eis.readers.table_layout import Split, is_value, locate, splitter
+from eis.readers.table_layout import Split, even_splitter, is_value, locate, splitter
 from eis.readers.table_numbers import complex_column, numbers, refuse_thousands
 from eis.spectrum import RealArray, Spectrum
 
@@ -40,6 +43,11 @@ SUFFIXES: tuple[str, ...] = (".csv", ".txt", ".tsv", ".dat")
 FEWEST_WITHOUT_HEADINGS = 2
 """Rows below which a table without headings is not taken for a spectrum."""
 MOST_LINES_IN_HEAD = 2000
+MARKS: tuple[Mark, ...] = (
+    Mark("row of numbers", holds=(re.compile(r"\n[ \t]*[-+0-9.,]+(?:[eE][-+0-9]+)?[ \t]*[,;\t ][ \t]*[-+.0-9]"),)),
+    Mark("heading of a frequency", holds=(re.compile(r"(?i)freq|hz"),)),
+    Mark("heading of an impedance", holds=(re.compile(r"(?i)z'|re\(z\)|z_?re|ohm|\|z\||phase"),)),
+)
 
 
 def recognises(source: Source) -> bool:
@@ -71,9 +79,10 @@ def read(source: Source) -> list[Spectrum]:
     layout = locate(lambda number: splitter(lines[number])(lines[number]), lines, MOST_LINES_IN_HEAD)
     if layout is None:
         raise source.fail("There is no table of impedance in it", mend="Export or copy the file again. " + HOW)
-    split = splitter(lines[layout.line if layout.headings else layout.first])
+    row = lines[layout.line if layout.headings else layout.first]
+    split, even = splitter(row), even_splitter(source, row)
     if not layout.headings:
-        return _without_headings(source, layout.first, split)
+        return _without_headings(source, layout.first, len(split(row)), even)
     made: list[Spectrum] = []
     heading = lines[layout.line]
     starts = [layout.line]
@@ -85,7 +94,7 @@ def read(source: Source) -> list[Spectrum]:
         first = start + layout.first - layout.line
         last = _last_row(lines, first, end, split, notes) if end < len(lines) else end
         names = [one.text for one in layout.headings]
-        grid = read_grid(source, notes, names, first, last, split)
+        grid = read_grid(source, notes, names, first, last, even)
         doubt_last_number(grid)
         found = spectra_of(grid, layout.headings, start, "table with headings")
         made += [one.with_metadata(table=place + 1) for one in found] if len(starts) > 1 else found
@@ -145,9 +154,8 @@ def _last_row(lines: list[str], first: int, end: int, split: Split, notes: Notes
     return last
 
 
-def _without_headings(source: Source, first: int, split: Split) -> list[Spectrum]:
+def _without_headings(source: Source, first: int, width: int, split: Split | str) -> list[Spectrum]:
     notes = source.notes()
-    width = len(split(source.lines[first]))
     grid = read_grid(source, notes, [f"column {n + 1}" for n in range(width)], first, len(source.lines), split)
     doubt_last_number(grid)
     return without_headings(grid, first)
@@ -172,7 +180,8 @@ def without_headings(grid: Grid, first: int) -> list[Spectrum]:
             line=first + 1,
             mend=HOW,
         )
-    refuse_thousands(grid, range(width))
+    if not (z is None and grid.foresee(range(width))):  # read in one go, there is no comma
+        refuse_thousands(grid, range(width))
     frequency = numbers(grid, Heading(grid.names[0], "frequency"), 0)
     if frequency.size < FEWEST_WITHOUT_HEADINGS:
         raise source.fail(

@@ -90,7 +90,8 @@ def spectra_of(grid: Grid, headings: Sequence[Heading], line: int, format_name: 
         raise _missing(grid.source, headings, found, line, bool(eaten))
     needed: tuple[Quantity, ...] = ("frequency", *way)
     place: dict[Quantity, int] = {name: _only(grid.source, headings, found, name, line) for name in needed}
-    refuse_thousands(grid, place.values())
+    if not grid.foresee(list(place.values())):  # read in one go, there is no comma
+        refuse_thousands(grid, place.values())
     doubted: list[str] = []
     frequency = column(grid, headings[place["frequency"]], place["frequency"], line)
     if way == ("real",):

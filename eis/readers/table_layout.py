@@ -22,6 +22,7 @@ import csv
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from eis.readers.cells import LONGEST_NUMBER, NUMBER
 from eis.readers.headings import (
@@ -34,6 +35,7 @@ from eis.readers.headings import (
     unit_scale,
     unquoted,
 )
+from eis.readers.source import Source
 
 MOST_ABOVE = 60
 """Lines of anything that may stand above the headings."""
@@ -43,6 +45,7 @@ EATEN = re.compile(r"#(?:NAME\?|NOM\?|NOME\?|NAAM\?|¿NOMBRE\?|ИМЯ\?|VALUE!|R
 
 Split = Callable[[str], list[str]]
 
+_SPACES = " \t\r\v\f\x1c\x1d\x1e\x1f\x85\xa0"
 _NUMBER = NUMBER.pattern
 _COMPLEX = re.compile(
     rf"\(?({_NUMBER})([+-]{{1,2}})((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\*?[ijIJ]\)?"
@@ -134,14 +137,24 @@ def complete(headings: Sequence[Heading]) -> bool:
 
 def splitter(line: str) -> Split:
     """Return how the lines of a table are split, told from one of them."""
-    if "\t" in line.strip():
-        return lambda text: _cells(text.split("\t"))
-    if ";" in line:
-        return lambda text: _cells(text.split(";"))
-    by_space = line.split()
-    if "," in line and not (len(by_space) > 1 and all(is_value(cell) for cell in by_space)):
+    separator = _separator(line)
+    if separator is None:
+        return str.split
+    if separator == ",":
         return lambda text: _cells(text.split(",")) if '"' not in text else _quoted(text)
-    return str.split
+    return lambda text: _cells(text.split(separator))
+
+
+def even_splitter(source: Source, line: str) -> Split | str:
+    """Return the mere separator, if splitting at it gives what `splitter` does in every line of a file.
+
+    That is where no line has quotes, and none ends with a separator.
+    """
+    separator = _separator(line)
+    if separator is None or source.may_hold('"'):
+        return splitter(line)
+    ends = map(str.rstrip, source.lines, repeat(_SPACES.replace(separator, "")))
+    return splitter(line) if any(map(str.endswith, ends, repeat(separator))) else separator
 
 
 def is_value(cell: str) -> bool:
@@ -244,6 +257,18 @@ def _with_units(rows: Callable[[int], list[str]], lines: Sequence[str], layout: 
 
 def _by_unit(heading: Heading, unit: str) -> Quantity | None:
     return "temperature" if heading.quantity == "time" and unit in TEMPERATURE_UNITS else heading.quantity
+
+
+def _separator(line: str) -> str | None:
+    """Return what stands between the cells of a line; None for any number of spaces."""
+    if "\t" in line.strip():
+        return "\t"
+    if ";" in line:
+        return ";"
+    by_space = line.split()
+    if "," in line and not (len(by_space) > 1 and all(is_value(cell) for cell in by_space)):
+        return ","
+    return None
 
 
 def _quoted(text: str) -> list[str]:

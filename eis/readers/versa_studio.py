@@ -28,7 +28,9 @@ from itertools import pairwise
 import numpy as np
 
 from eis.readers.cells import Grid, read_grid, shorten
-from eis.readers.headings import Quantity, parse_heading
+from eis.readers.headings import Heading, Quantity, parse_heading
+from eis.readers.marks import Mark
+from eis.readers.remembered import remembered
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular, spectra
 from eis.spectrum import RealArray, Spectrum
@@ -51,7 +53,14 @@ _OPTIONAL = {
     "Z2 Imag": "z2_imag_ohm",
 }
 _SWEEP = ("Segment #", "ActionId")
+_POINT = "Point #"
+_READ = {*_OPTIONAL, *_SWEEP, _POINT}
 _BINARY = "\nDataFormat=Binary"
+MARKS: tuple[Mark, ...] = (
+    Mark("<Application> at the beginning", begins=("<Application>",)),
+    Mark("Name=VersaStudio", holds=("Name=VersaStudio",)),
+    Mark("section <Action…> or <Segment…>", holds=("\n<Action", "\n<Segment")),
+)
 
 
 def recognises(source: Source) -> bool:
@@ -129,15 +138,12 @@ class _Section:
 def _sections(source: Source) -> list[_Section]:
     """Return the sections in their order; one without an end reaches to the next, or to the end of the file."""
     lines = source.lines
-    opened = [
-        (number, match[1])
-        for number, line in enumerate(lines)
-        if line[:1] == "<" and (match := _OPEN.fullmatch(line))
-    ]
+    tags = [(number, line.rstrip()) for number, line in enumerate(lines) if line[:1] == "<"]
+    opened = [(number, match[1]) for number, tag in tags if (match := _OPEN.fullmatch(tag))]
     found = []
     for (number, name), (below, _) in pairwise([*opened, (len(lines), "")]):
         mark = f"</{name}>"
-        end = next((at for at in range(number + 1, below) if lines[at].rstrip() == mark), None)
+        end = next((at for at, tag in tags if number < at < below and tag == mark), None)
         found.append(_Section(name, number + 1, below if end is None else end, end is not None))
     return found
 
@@ -169,9 +175,10 @@ def _segment(source: Source, notes: Notes, section: _Section, at: int) -> list[S
     if names[-1] == "0" and row.count(",") + 1 != len(names):
         names.pop()  # the list ends with a name that has no column
     places = _places(source, names, at + 1)
-    grid = read_grid(source, notes, names, at + 1, section.end, lambda line: line.split(","))
+    grid = read_grid(source, notes, names, at + 1, section.end, ",")
+    grid.foresee([place for place, name in enumerate(names) if place in places or name in _READ])
     frequency, real, imaginary = (grid.numbers(place) for place in places)
-    if not frequency.any():
+    if not np.count_nonzero(frequency):
         return None
     columns = _columns(grid, names)
     _warn(grid, names, notes)
@@ -181,11 +188,7 @@ def _segment(source: Source, notes: Notes, section: _Section, at: int) -> list[S
 
 
 def _places(source: Source, names: Sequence[str], line: int) -> list[int]:
-    headings = [parse_heading(name if name.startswith(("Freq", "Z ")) else "") for name in names]
-    found = {
-        name: [at for at, heading in enumerate(headings) if heading.quantity == quantity]
-        for name, quantity in _NEEDED.items()
-    }
+    headings, found = _understood(tuple(names))
     for name, places in found.items():
         if len(places) != 1:
             shown = shorten(", ".join(names), 200)
@@ -202,6 +205,16 @@ def _places(source: Source, names: Sequence[str], line: int) -> list[int]:
                 mend="Write the columns as Frequency(Hz), Z Real, Z Imag, in Hz and ohm.",
             )
     return [places[0] for places in found.values()]
+
+
+@remembered
+def _understood(names: tuple[str, ...]) -> tuple[list[Heading], dict[str, list[int]]]:
+    """Return what names say, and where each of those that are needed stands."""
+    headings = [parse_heading(name if name.startswith(("Freq", "Z ")) else "") for name in names]
+    return headings, {
+        name: [at for at, heading in enumerate(headings) if heading.quantity == quantity]
+        for name, quantity in _NEEDED.items()
+    }
 
 
 def _columns(grid: Grid, names: Sequence[str]) -> dict[str, RealArray]:
@@ -222,18 +235,19 @@ def _columns(grid: Grid, names: Sequence[str]) -> dict[str, RealArray]:
 
 
 def _warn(grid: Grid, names: Sequence[str], notes: Notes) -> None:
-    if "Point #" in names and (point := grid.optional(names.index("Point #"))) is not None:
-        step = np.diff(point)
-        if ((step != 1) & (point[1:] != 0)).any():
-            notes.warnings.append(
-                "The point numbers (Point #) are not consecutive: points were removed or the file was edited."
-            )
+    point = grid.optional(names.index(_POINT)) if _POINT in names else None
+    if point is not None and np.count_nonzero((point[1:] - point[:-1] != 1) & (point[1:] != 0)):
+        notes.warnings.append(
+            "The point numbers (Point #) are not consecutive: points were removed or the file was edited."
+        )
 
 
 def _sweeps(grid: Grid, names: Sequence[str]) -> RealArray | None:
     """Return a number for every action within a segment; None if there is one."""
-    key = np.zeros(len(grid.rows))
+    key: RealArray | None = None
     for name in _SWEEP:
-        if name in names and (values := grid.optional(names.index(name))) is not None:
+        values = grid.optional(names.index(name)) if name in names else None
+        if values is not None and np.count_nonzero(values == values[0]) < values.size:
+            key = np.ones(values.size) if key is None else key
             key[1:] += np.cumsum(np.diff(values) != 0)
-    return key + 1.0 if key.any() else None
+    return key

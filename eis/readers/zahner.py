@@ -32,6 +32,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from eis.readers.cells import shorten
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import polar, spectra
 from eis.spectrum import IntArray, Quality, RealArray, Spectrum
@@ -65,6 +66,7 @@ _EARLIEST = 10 * 365.25 * 86400.0
 _LATEST = 200 * 365.25 * 86400.0
 _WHOLE_TURN = 2 * np.pi
 _DATE = re.compile(r"([0-3][0-9])([01][0-9])([0-9]{2})(?![0-9])")
+MARKS: tuple[Mark, ...] = (Mark("bytes 00 00 FF FF FF at the beginning", begins=(_BEGIN,)),)
 
 
 def recognises(source: Source) -> bool:

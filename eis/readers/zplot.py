@@ -25,8 +25,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
-from eis.readers.zview_rows import column_row, spectra_of
+from eis.readers.zview_rows import PARTS, column_row, spectra_of
 from eis.spectrum import Spectrum
 
 NAME: str = "ZPlot/ZView"
@@ -45,6 +46,10 @@ _LIMITS = re.compile(r"[0-9](?:\s*[,;]\s*[0-9.+Ee-]+){4,7}")
 _WHEN = re.compile(r"Date:\s*(\S+)(?:\s+Time:\s*(\S+))?")
 _TIME = re.compile(r"Time:\s*(\S+)")
 _EXPORT = "Export the data again from ZPlot or ZView as impedance (Z', Z'')."
+MARKS: tuple[Mark, ...] = (
+    Mark("'ZPLOT2 ASCII' or another of its first lines", begins=_FIRST_LINES),
+    Mark("columns Freq(Hz), Z'(a), Z''(b)", holds=(PARTS,)),
+)
 
 
 def recognises(source: Source) -> bool:

@@ -35,6 +35,9 @@ from eis.spectrum import IntArray, Quality, RealArray, Spectrum
 
 _NAME = re.compile(r"Freq\s*\(Hz\)|Ampl|Bias|Time\s*\(Sec\)|[A-Za-z]'{1,2}\s*\([ab]\)|GD|Err|Range", re.IGNORECASE)
 _COLUMNS = re.compile(r'[\s";,]*Freq\s*\(Hz\)', re.IGNORECASE)
+PARTS = re.compile(r"Z'{1,2}\s{0,4}\([ab]\)", re.IGNORECASE)
+"""The names of real and imaginary part."""
+
 _NEEDED = ("freq(hz)", "z'(a)", "z''(b)")
 _SETTINGS = {"ampl": "Ampl", "bias": "Bias", "range": "Range"}
 _MOST_SHOWN = 8
