@@ -111,7 +111,11 @@ class Collection:
             for name, variable in self._dataset.variables.items()
             if variable.dimensions == ("spectrum",) and name not in TAKEN
         ]
-        return {name: self._read(name)[self._chosen] for name in names}
+        if not self._chosen.size:
+            return {name: self._read(name, 0, 0) for name in names}
+        first = int(self._chosen.min())
+        last = int(self._chosen.max()) + 1
+        return {name: self._read(name, first, last)[self._chosen - first] for name in names}
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return the coordinates as a table, a row per spectrum."""

@@ -7,7 +7,7 @@ instrument → measure → Spectrum → validate → fit → extract → check �
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from eis.namesakes import refuse_namesakes
 
 refuse_namesakes()  # before anything is imported from a folder of the user's that bears our names
 
-from eis import archive, document, report
+from eis import archive, document, junit, report
 from eis.checking import check
 from eis.errors import StoreError
 from eis.extraction import extract
@@ -196,18 +196,48 @@ def assess(
     return Assessment(spectrum, cell, validity, fits[0], judgement, _ranked(fits))
 
 
-def write_report(assessments: Sequence[Assessment], folder: Path, *, title: str) -> tuple[Path, ...]:
-    """Write the evidence as ``result.json``, ``report.txt`` and one self-contained ``report.html``."""
-    files = (folder / "result.json", folder / "report.txt", folder / "report.html")
+def write_report(
+    assessments: Sequence[Assessment],
+    folder: Path,
+    *,
+    title: str,
+    failed: Sequence[Mapping[str, Any]] = (),
+    html: bool = True,
+) -> tuple[Path, ...]:
+    """Write the evidence: ``result.json``, ``report.txt``, ``junit.xml`` and one self-contained ``report.html``.
+
+    Parameters
+    ----------
+    assessments : sequence of Assessment
+        What was judged.
+    folder : Path
+        Where to write; it exists.
+    title : str
+        Heading of the page and name of the test suite.
+    failed : sequence of mapping
+        The entries of inputs that could not be judged, ``file`` and ``error``: errors in the JUnit file.
+    html : bool
+        Whether to draw the page, which takes about a second a spectrum.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be written.
+    """
+    entries = [*(one.to_dict() for one in assessments), *failed]
+    files = [folder / "result.json", folder / "report.txt", folder / "junit.xml"]
     document.write_results(files[0], assessments)
-    _write_text(files[1], report.render_text(assessments))
-    _write_text(files[2], report.render_html(assessments, title=title))
-    return files
+    write_text(files[1], report.render_text(assessments))
+    write_text(files[2], junit.render_junit(entries, name=title))
+    if html:
+        files.append(folder / "report.html")
+        write_text(files[3], report.render_html(assessments, title=title))
+    return tuple(files)
 
 
 def demonstrate(folder: Path, *, on_point: Callable[[Point], None] | None = None) -> Demonstration:
     """Run the main job on emulated cells, through the real PyVISA stack, and write all of it to `folder`."""
-    _make_folder(folder)
+    make_folder(folder)
     spec = Spec.load(DEMO_SPEC)
     assessments, files = [], []
     for resource in DEMO_RESOURCES:
@@ -223,7 +253,8 @@ def _ranked(fits: Sequence[Fit]) -> tuple[tuple[str, float], ...]:
     return tuple((one.circuit, one.aicc) for one in fits)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; a StoreError if that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -232,7 +263,8 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text file; a StoreError if that cannot be."""
     try:
         path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:

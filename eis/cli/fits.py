@@ -99,36 +99,61 @@ def fit(
 
 
 def refit(
-    folder: Annotated[Path, typer.Argument(help="Folder of the archive; subfolders are searched too.")],
+    archive: Annotated[
+        Path,
+        typer.Argument(help="Folder of the archive, subfolders too; or one collection of `eis convert --into`."),
+    ],
     circuit: Annotated[str, typer.Option(help="e.g. 'L0-R0-p(R1,CPE1)-p(R2,CPE2)'")],
-    out: Annotated[Path, typer.Option(help="Table to write: .parquet or .csv.")],
-    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    out: Annotated[Path, typer.Option(help="Table to write: .parquet, .csv, or a folder of Parquet parts.")],
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A scheduler of dask.distributed that is there already.")
+    ] = None,
     weight: Weight = "modulus",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the further starts.")] = 0,
+    along: Annotated[
+        str, typer.Option(metavar="COORDINATE", help="Spectra follow each other along it, e.g. temperature_c.")
+    ] = "",
+    within: Annotated[str, typer.Option(metavar="COORDINATE", help="What tells series apart, e.g. cell.")] = "",
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a summary: maps, failures, suspicious spectra.")
+    ] = None,
+    area: Annotated[
+        float | None, typer.Option(metavar="CM2", help="Electrode area, for the page's ASR (cm²).")
+    ] = None,
     json: AsJson = False,
 ) -> None:
-    """Fit one circuit to every spectrum of a folder; a run that was killed goes on where it stopped."""
+    """Fit one circuit to every spectrum of an archive; a run that was killed goes on where it stopped."""
     from eis.refit import refit as run
     from fitting.circuit import parse
 
     parse(circuit)
     chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
     announce_compiling()
-    with output.bar() as bar:
-        task = bar.add_task("files")
+    with output.rate_bar() as bar:
+        task = bar.add_task("spectra", total=None)
         with output.says_when_interrupted("the same command goes on where this one stopped"):
             done = run(
-                folder,
+                archive,
                 circuit,
                 out,
                 weight=chosen,
                 seed=seed,
+                along=along,
+                within=within,
                 workers=workers,
-                on_files=lambda n, total: bar.update(task, completed=n, total=total),
+                scheduler=scheduler,
+                on_progress=lambda n, total: bar.update(task, completed=n, total=total),
             )
+    if page is not None:
+        from eis.refit_page import write_page
+
+        write_page(out, page, area_cm2=area)
     if json:
         numbers = {name: getattr(done, name) for name in done.__slots__ if name != "out"}
-        output.write_document("refit", [{"out": str(done.out), **numbers}])
+        output.write_document("refit", [{"out": str(done.out), "n_spectra": done.n_spectra, **numbers}])
     else:
         output.say(str(done))
+        if page is not None:
+            output.say(f"wrote {page}")
     raise typer.Exit(4 if done.n_failed else 0)

@@ -1,0 +1,220 @@
+"""``eis run``, ``eis config`` and ``eis history``: a test station, its configuration, and what it has seen."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eis.cli import output, values
+from eis.cli.options import AsJson, announce_compiling
+from eis.errors import CellStateUnknownError, ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from eis.station_config import Station
+    from eis.store import Record
+
+StationFile = Annotated[Path, typer.Argument(metavar="STATION.toml", help="What the station does.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. sweep.start_hz=1e6; may be repeated."),
+]
+SHOWN = 20
+
+config = typer.Typer(help="Look at a station's configuration: file < environment < flags.", no_args_is_help=True)
+
+
+def run(
+    file: StationFile,
+    cell: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="The cell to measure; may be repeated.")
+    ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Read ids from standard input, one a line, as a barcode reader types them."),
+    ] = False,
+    count: Annotated[
+        int | None, typer.Option(help="Stop after so many runs; with one --cell, measure it so often.")
+    ] = None,
+    override: Set = None,
+    json: AsJson = False,
+) -> None:
+    """Measure, judge and store cells unattended. Exits 0 only if every cell is a PASS that is stored."""
+    from eis.station import open_bench, run_cell
+
+    station = _station(file, override)
+    if bool(cell) == watch or (count is not None and count < 1):
+        raise ConfigError(
+            "Say which cells",
+            where="eis run",
+            mend="Give --cell ID, or --watch to read ids; --count is 1 or more.",
+        )
+    announce_compiling()
+    ids: Iterator[str] = _typed() if watch else iter(cell or ())
+    if count is not None:
+        ids = itertools.islice(itertools.cycle(cell) if cell and len(cell) == 1 else ids, count)
+    entries: list[output.Entry] = []
+    worst = 0
+    with open_bench(
+        station, environ=os.environ, on_state=lambda name, state: output.complain(f"{name}: {state}")
+    ) as bench:
+        for one in ids:
+            try:
+                done = run_cell(bench, one)
+            except ConfigError as error:  # a barcode that was misread is no reason to stop
+                entries.append({"file": None, "cell_id": one[:80], "error": error.to_dict()})
+                worst = max(worst, error.exit_code)
+                output.complain_of(error)
+                continue
+            entries.append(done.to_dict())
+            worst = max(worst, done.exit_code)
+            if not json:
+                output.say(f"{done.cell}: {done.state}: {done.because}")
+            for problem in done.problems:
+                output.complain(f"{done.name}: {problem}")
+            if done.error_code == CellStateUnknownError.code:
+                output.complain("nothing more is measured here until somebody has looked at the instrument")
+                break
+    if json:
+        output.write_document("run", entries)
+    raise typer.Exit(worst)
+
+
+@config.command()
+def show(
+    file: StationFile,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Every setting with its origin, not only those that were given.")
+    ] = False,
+    override: Set = None,
+    json: AsJson = False,
+) -> None:
+    """Print the configuration, and where each value comes from."""
+    station = _station(file, override)
+    rows = [row for row in station.rows() if resolved or row[2] != "default"]
+    if json:
+        entries = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
+        output.write_document("config", entries)
+    else:
+        output.table(("key", "value", "from"), rows)
+
+
+@config.command()
+def check(file: StationFile, override: Set = None) -> None:
+    """Check the configuration whole: values, spec, circuit and driver; nothing is connected to."""
+    from eis.spec import Spec
+    from fitting.circuit import parse
+    from instruments.connect import DRIVERS
+
+    station = _station(file, override)
+    parse(station.config.circuit)
+    known = [driver.name for driver in DRIVERS]
+    values.one_of(station.config.driver, known, option="driver")
+    name = station.config.check.spec
+    own = station.path(name)
+    Spec.load(own if own.suffix == ".toml" and own.exists() else name)
+    output.say(f"{file}: nothing is wrong with it")
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of a station file, for editors that complete and check."""
+    from json import dumps
+
+    from eis.station_config import json_schema
+
+    output.say(dumps(json_schema(), indent=1))
+
+
+def history(
+    store: Annotated[str, typer.Argument(metavar="STORE", help="A station's store: a file, or a URL.")],
+    cell: Annotated[str | None, typer.Option(metavar="ID", help="Runs of this cell alone.")] = None,
+    last: Annotated[int | None, typer.Option(help="Only so many of the newest.")] = None,
+    chart: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the control chart of ASR over time.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the table.")] = None,
+    json: AsJson = False,
+) -> None:
+    """List the runs in a store, oldest first, and say whether their process has changed."""
+    from eis.control_chart import control_chart
+    from eis.store import Store
+
+    if "://" not in store and not Path(store).is_file():
+        raise StoreError("There is no such store", where=store, mend="Give the store of eis run.")
+    with Store.open(store) as opened:
+        records = list(opened.records(kind="ended", cell=cell, every_station=True, last=last))
+    rows = [_row(one) for one in records]
+    values = [value for one in records if (value := one.content.get("asr_ohm_cm2")) is not None and value > 0]
+    found = control_chart(values)
+    if chart is not None:
+        from eis.history_plots import plot_control_chart
+
+        try:
+            plot_control_chart(found).figure.canvas.figure.savefig(chart, dpi=150, bbox_inches="tight")
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"Cannot draw: {error}", where=str(chart), mend="Name a .png that can be written."
+            ) from error
+    if csv is not None:
+        _write_csv(csv, rows)
+    if json:
+        output.write_document(
+            "history", rows, control_chart={"said": str(found), "in_control": found.is_in_control}
+        )
+        return
+    shown = rows if last is not None or cell else rows[-SHOWN:]
+    if len(shown) < len(rows):
+        output.say(f"the last {len(shown)} of {len(rows)} runs; --last gives more")
+    words = [tuple("" if row[key] is None else str(row[key]) for key in HEADING) for row in shown]
+    output.table(HEADING, words)
+    output.say(f"control chart of ASR: {found}")
+
+
+HEADING = ("at", "station", "cell", "state", "asr_ohm_cm2", "because")
+
+
+def _row(record: Record) -> dict[str, Any]:
+    content = record.content
+    return {
+        "at": record.at,
+        "station": record.station,
+        "run": record.run,
+        **{
+            key: content.get(key)
+            for key in ("cell", "state", "verdict", "asr_ohm_cm2", "u_asr_ohm_cm2", "because")
+        },
+        "sha256": record.sha256,
+    }
+
+
+def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
+    import csv as tables
+
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = tables.DictWriter(file, list(rows[0]) if rows else list(HEADING), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write: {error.strerror}", where=str(path), mend="Choose another file."
+        ) from error
+
+
+def _station(file: Path, override: list[str] | None) -> Station:
+    from eis.station_config import load_station
+
+    return load_station(file, environ=os.environ, flags=override or ())
+
+
+def _typed() -> Iterator[str]:
+    """Yield what is typed, line by line, without the blanks around it; an empty line is nothing."""
+    for line in sys.stdin:
+        if word := line.strip():
+            yield word

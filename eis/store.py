@@ -1,0 +1,362 @@
+"""The store of a station: every record kept for good, one commit each, chained by SHA-256 so that changes show.
+
+Usage
+-----
+>>> with Store.open("station.db", station="bench-3") as store:                       # doctest: +SKIP
+...     store.append("verdict", run="2026-11-23T08:00:00-A1", content={"cell": "A1", "verdict": "PASS"})
+...     store.verify()
+
+A record is never changed or removed: the database itself refuses it. Each record holds the hash of the one before
+it at the same station, so that a changed, removed or inserted record breaks the chain at that place:
+
+    sha256 = SHA-256( JSON of {at, content, kind, number, previous, run, station}, keys sorted )
+
+SQLite (write-ahead log, synchronous) is the default; any URL of SQLAlchemy names another database, such as
+``postgresql+psycopg://user@host/name`` for several stations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from eis.errors import ConfigError, StoreError
+from eis.store_schema import FIRST, RECORDS, prepare, searchable
+
+BUSY_S = 10.0
+"""How long a locked database is waited for (s)."""
+MAX_CONTENT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as it stands in the store.
+
+    Parameters
+    ----------
+    station, number : str, int
+        The station, and the place of the record in its chain, from 1.
+    run, kind : str
+        The run it belongs to, and what it is, e.g. ``"verdict"``; together they are there once.
+    at : str
+        When it was written: UTC, ISO 8601.
+    content : mapping
+        Plain JSON values.
+    previous, sha256 : str
+        Hash of the record before it (64 zeros for the first), and its own.
+    """
+
+    station: str
+    number: int
+    run: str
+    kind: str
+    at: str
+    content: Mapping[str, Any]
+    previous: str
+    sha256: str
+
+    def hash(self) -> str:
+        """Return what `sha256` must be."""
+        parts = {name: getattr(self, name) for name in self.__slots__ if name != "sha256"}
+        return hashlib.sha256(canonical(parts).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What `Store.verify` found: the number of records, and each fault in words; none if all is intact."""
+
+    n_records: int
+    faults: tuple[str, ...]
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether nothing was changed, removed or inserted."""
+        return not self.faults
+
+
+def canonical(values: Mapping[str, Any]) -> str:
+    """Return plain values as the one JSON text that is hashed: keys sorted, ASCII, nothing but what is needed.
+
+    Raises
+    ------
+    StoreError
+        If a value is no plain JSON value (NaN and infinities are none).
+    """
+    try:
+        return json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"A record cannot be stored: {error}",
+            where="content",
+            mend="Give text, finite numbers, lists, mappings.",
+        ) from error
+
+
+class Store:
+    """An open store; use it as a context manager."""
+
+    def __init__(self, engine: sa.Engine, station: str, where: str) -> None:
+        self._engine, self._station, self._where = engine, station, where
+        self._reading = engine.execution_options(reads=True)
+
+    @classmethod
+    def open(cls, place: str | Path, *, station: str = "station") -> Self:
+        """Open a store, or make it; an older one is brought up to date after a copy was made.
+
+        Parameters
+        ----------
+        place : str or Path
+            A file of SQLite, or a URL of SQLAlchemy.
+        station : str
+            Whose records are appended.
+
+        Raises
+        ------
+        ConfigError
+            If it was written by a newer version, or the URL is none.
+        StoreError
+            If it cannot be opened.
+        """
+        text = str(place)
+        url = text if "://" in text else f"sqlite:///{text}"
+        try:
+            address = sa.make_url(url)
+            where = address.render_as_string(hide_password=True)
+            engine = sa.create_engine(address, connect_args=_arguments(address))
+        except (SQLAlchemyError, ImportError) as error:
+            raise ConfigError(
+                f"The store cannot be opened: {_first_line(error)}",
+                where="store",
+                mend="Give a file name, or a URL such as postgresql+psycopg://user@host/name (pip install "
+                "'interfacial-eis[station]' brings its driver).",
+            ) from error
+        if address.get_backend_name() == "sqlite":
+            _speak_sqlite(engine)
+        store = cls(engine, station, where)
+        try:
+            with store._translated("opened"):
+                prepare(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def append(self, kind: str, *, run: str, content: Mapping[str, Any], at: datetime | None = None) -> Record:
+        """Append one record in a commit of its own; it is on disk when this returns.
+
+        Appending the same content under the same `run` and `kind` again changes nothing and returns what is there:
+        a station that was killed while committing may simply say it again.
+
+        Parameters
+        ----------
+        kind, run : str
+            What it is and the run it belongs to; together they are there once.
+        content : mapping
+            Plain JSON values. ``cell``, ``verdict`` and ``asr_ohm_cm2`` can be searched for afterwards.
+        at : datetime, optional
+            When it happened; now by default.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written (disk full, locked, connection lost), or other content stands there already.
+        """
+        body = canonical(content)
+        if len(body) > MAX_CONTENT_BYTES:
+            raise StoreError(
+                "The record is too large", where=f"{run}/{kind}", mend="Store the file, not its text."
+            )
+        when = (at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds")
+        with self._translated("written"):
+            try:
+                return self._append(kind, run, json.loads(body), when)
+            except IntegrityError:  # it is there already, or another process of this station was faster
+                found = self._find(kind, run)
+                if found is None:
+                    return self._append(kind, run, json.loads(body), when)
+        if canonical(found.content) != body:
+            raise StoreError(
+                "Another record stands under this name, and none is ever changed",
+                where=f"{self._where}: {run}/{kind}",
+                mend="Give the run a name of its own.",
+            )
+        return found
+
+    def _append(self, kind: str, run: str, content: dict[str, Any], when: str) -> Record:
+        with self._engine.begin() as connection:
+            if (
+                connection.dialect.name == "postgresql"
+            ):  # one writer a station at a time; SQLite has but one anyway
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(self._station))))
+            last = connection.execute(
+                sa.select(RECORDS.c.number, RECORDS.c.sha256)
+                .where(RECORDS.c.station == self._station)
+                .order_by(RECORDS.c.number.desc())
+                .limit(1)
+            ).first()
+            number, previous = (last.number + 1, last.sha256) if last else (1, FIRST)
+            unsigned = Record(self._station, number, run, kind, when, content, previous, "")
+            record = Record(self._station, number, run, kind, when, content, previous, unsigned.hash())
+            connection.execute(
+                sa.insert(RECORDS).values(
+                    station=record.station,
+                    number=number,
+                    run=run,
+                    kind=kind,
+                    at=when,
+                    content=canonical(content),
+                    previous=previous,
+                    sha256=record.sha256,
+                    **searchable(content),
+                )
+            )
+        return record
+
+    def _find(self, kind: str, run: str) -> Record | None:
+        query = sa.select(RECORDS).where(RECORDS.c.run == run, RECORDS.c.kind == kind)
+        with self._reading.connect() as connection:
+            row = connection.execute(query.where(RECORDS.c.station == self._station)).first()
+        return None if row is None else _record(row)
+
+    def records(
+        self,
+        *,
+        kind: str | None = None,
+        run: str | None = None,
+        cell: str | None = None,
+        every_station: bool = False,
+        last: int | None = None,
+    ) -> Iterator[Record]:
+        """Yield records in the order they were written; `last` keeps only so many of the newest.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read.
+        """
+        query = sa.select(RECORDS).order_by(RECORDS.c.at, RECORDS.c.station, RECORDS.c.number)
+        for column, value in ((RECORDS.c.kind, kind), (RECORDS.c.run, run), (RECORDS.c.cell, cell)):
+            query = query if value is None else query.where(column == value)
+        query = query if every_station else query.where(RECORDS.c.station == self._station)
+        if last is not None:
+            newest = query.order_by(None).order_by(RECORDS.c.at.desc(), RECORDS.c.number.desc()).limit(last)
+            query = sa.select(newest.subquery())
+            query = query.order_by(sa.text("at"), sa.text("station"), sa.text("number"))
+        with self._translated("read"), self._reading.connect() as connection:
+            for row in connection.execution_options(stream_results=True).execute(query):
+                yield _record(row)
+
+    def unfinished(self, *, begins: str, ends: str) -> tuple[str, ...]:
+        """Return the runs of this station with a record of kind `begins` and none of kind `ends`: they crashed."""
+        done = sa.select(RECORDS.c.run).where(RECORDS.c.kind == ends, RECORDS.c.station == self._station)
+        query = (
+            sa.select(RECORDS.c.run)
+            .where(RECORDS.c.kind == begins, RECORDS.c.station == self._station, RECORDS.c.run.not_in(done))
+            .order_by(RECORDS.c.number)
+        )
+        with self._translated("read"), self._reading.connect() as connection:
+            return tuple(connection.execute(query).scalars())
+
+    def verify(self) -> Chain:
+        """Compute every hash again, of every station, and compare.
+
+        A record cut off the end leaves no trace in the chain itself: keep `Record.sha256` of the last one
+        elsewhere to notice that too.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read.
+        """
+        faults: list[str] = []
+        expected: dict[str, tuple[int, str]] = {}
+        count = 0
+        query = sa.select(RECORDS).order_by(RECORDS.c.station, RECORDS.c.number)
+        with self._translated("read"), self._reading.connect() as connection:
+            for row in connection.execution_options(stream_results=True).execute(query):
+                count += 1
+                place = f"{row.station} {row.number} ({row.run}/{row.kind})"
+                number, previous = expected.get(row.station, (1, FIRST))
+                try:
+                    record = _record(row)
+                    intact = record.hash() == row.sha256
+                    found = {name: getattr(row, name) for name in searchable(record.content)}
+                    same = found == searchable(record.content)
+                except ValueError:
+                    intact = same = False
+                if row.number != number:
+                    faults.append(f"{place}: records {number} to {row.number - 1} are missing before it")
+                elif row.previous != previous:
+                    faults.append(f"{place}: it does not follow the record before it")
+                if not intact:
+                    faults.append(f"{place}: it was changed")
+                elif not same:
+                    faults.append(f"{place}: what it is searched by was changed")
+                expected[row.station] = row.number + 1, row.sha256
+        return Chain(count, tuple(faults))
+
+    @contextlib.contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except (SQLAlchemyError, OSError) as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            raise StoreError(
+                f"The store cannot be {what}: {_first_line(reason)}",
+                where=self._where,
+                mend="Free space on the disk, close what holds the database, or check its address; then go on.",
+            ) from error
+
+
+def _record(row: Any) -> Record:
+    content = json.loads(row.content)
+    return Record(row.station, row.number, row.run, row.kind, row.at, content, row.previous, row.sha256)
+
+
+def _arguments(address: sa.URL) -> dict[str, Any]:
+    return {"timeout": BUSY_S} if address.get_backend_name() == "sqlite" else {}
+
+
+def _speak_sqlite(engine: sa.Engine) -> None:
+    """Make SQLite keep every commit through a power cut, let readers read on, and take the write lock at once."""
+
+    @sa.event.listens_for(engine, "connect")
+    def opened(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun by us, below
+        cursor = connection.cursor()
+        for name, value in (("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")):
+            cursor.execute(f"PRAGMA {name}={value}")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        reads = connection.get_execution_options().get("reads")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
