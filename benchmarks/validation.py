@@ -1,4 +1,4 @@
-"""How often validation is right on spectra whose faults are known, and how fast Lin-KK is beside impedance.py.
+"""How often validation is right on spectra whose faults are known, and how fast Lin-KK is beside its peers.
 
     python benchmarks/validation.py                       # 1000 sound and 1200 faulty spectra, and the speeds
     python benchmarks/validation.py --sound 100 --faulty 120 --no-speed --json validation.json
@@ -35,7 +35,10 @@ if str(ROOT) not in sys.path:
 from benchmarks.validation_corpus import CELLS, drifting, faulty, saturating, sound
 from benchmarks.workloads import workload
 from eis.spectrum import Spectrum
-from eis.validation import validate, validate_many
+from eis.validation import lin_kk_many, validate, validate_many
+
+IMPEDANCE = "impedance.py, c = 0.85, complex"
+PYIMPSPEC = "pyimpspec, as it comes"
 
 
 def rates_of_sound(n: int, seed: int) -> dict[str, Any]:
@@ -91,8 +94,8 @@ def speeds(n: int, peer_n: int, rounds: int) -> dict[str, Any]:
 
     def many(weights: Any) -> Callable[[], int]:
         def run() -> int:
-            tested = validate_many(f, z, weights=weights)
-            found[f"validate_many, {weights} weights"] = float(np.median(tested.rms_residual))
+            tested = lin_kk_many(f, z, weights=weights)
+            found[f"lin_kk_many, {weights} weights"] = float(np.median(tested.rms_residual))
             return len(z)
 
         return run
@@ -101,28 +104,37 @@ def speeds(n: int, peer_n: int, rounds: int) -> dict[str, Any]:
         found["validate"] = float(np.median([validate(one).rms_residual for one in spectra]))
         return len(spectra)
 
+    archive = [Spectrum.of(f, one) for one in z[:1000]]
+
+    def verdicts() -> int:
+        found["validate_many"] = float(np.median([one.rms_residual for one in validate_many(archive)]))
+        return len(archive)
+
     contenders: dict[str, Callable[[], int]] = {
-        "validate_many, shared weights": many("shared"),
-        "validate_many, own weights": many("own"),
+        "lin_kk_many, shared weights": many("shared"),
+        "lin_kk_many, own weights": many("own"),
+        "validate_many": verdicts,
         "validate": single,
     }
-    peer = _impedance(f, z[:peer_n], found)
-    if peer is not None:
-        contenders["impedance.py, c = 0.85, complex"] = peer
+    peers = {IMPEDANCE: _impedance(f, z[:peer_n], found), PYIMPSPEC: _pyimpspec(f, z[:1], found)}
+    contenders |= {name: peer for name, peer in peers.items() if peer is not None}
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for run in contenders.values():  # nobody pays for imports
-        run()
-    for _ in range(rounds):
+    for name, run in contenders.items():  # nobody pays for imports
+        if name != PYIMPSPEC:  # half a minute a spectrum: once is enough
+            run()
+    for turn in range(rounds):
         for name, run in contenders.items():
+            if name == PYIMPSPEC and turn:
+                continue
             began = time.process_time()
             count = run()
             times[name].append((time.process_time() - began) / count * 1e3)
     middle = {name: statistics.median(values) for name, values in times.items()}
-    yardstick = middle.get("impedance.py, c = 0.85, complex")
     return {
         name: {
             "ms": value,
-            "ratio": yardstick / value if yardstick else None,
+            "ratio": middle[IMPEDANCE] / value if IMPEDANCE in middle else None,
+            "ratio_pyimpspec": middle[PYIMPSPEC] / value if PYIMPSPEC in middle else None,
             "rms_residual": found[name],
         }
         for name, value in middle.items()
@@ -144,7 +156,26 @@ def _impedance(f: np.ndarray, z: np.ndarray, found: dict[str, float]) -> Callabl
             for one in z:
                 _, _, _, real, imag = linKK(f, one, c=0.85, max_M=50, fit_type="complex")
                 sizes.append(np.sqrt((real**2 + imag**2).mean() / 2))
-        found["impedance.py, c = 0.85, complex"] = float(np.median(sizes))
+        found[IMPEDANCE] = float(np.median(sizes))
+        return len(z)
+
+    return run
+
+
+def _pyimpspec(f: np.ndarray, z: np.ndarray, found: dict[str, float]) -> Callable[[], int] | None:
+    try:
+        import pyimpspec
+    except ImportError as error:
+        print(f"skipped: pyimpspec: {error}", file=sys.stderr)
+        return None
+
+    def run() -> int:
+        sizes = []
+        for one in z:
+            tested = pyimpspec.perform_kramers_kronig_test(pyimpspec.DataSet(f, one), num_procs=1)
+            real, imag = tested.get_residuals_data()[1:3]  # in percent
+            sizes.append(np.sqrt((np.square(real) + np.square(imag)).mean() / 2) / 100)
+        found[PYIMPSPEC] = float(np.median(sizes))
         return len(z)
 
     return run
@@ -185,10 +216,11 @@ def main(arguments: list[str] | None = None) -> None:
         _print_counts(f"{options.hidden} faulty spectra measured only once", results["hidden"])
     if not options.no_speed:
         results["speed"] = speeds(4000, 25, options.rounds)
-        print("\n| Lin-KK, ZARC2 | CPU ms a spectrum | times impedance.py | median rms |\n|---|--:|--:|--:|")
+        print("\n| Lin-KK, ZARC2 | CPU ms a spectrum | times impedance.py | times pyimpspec | median rms |")
+        print("|---|--:|--:|--:|--:|")
         for name, one in results["speed"].items():
-            ratio = f"{one['ratio']:,.0f}" if one["ratio"] else ""
-            print(f"| {name} | {one['ms']:.4g} | {ratio} | {one['rms_residual']:.2%} |")
+            ratios = " | ".join(f"{one[key]:,.2g}" if one[key] else "" for key in ("ratio", "ratio_pyimpspec"))
+            print(f"| {name} | {one['ms']:.4g} | {ratios} | {one['rms_residual']:.2%} |")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 

@@ -251,6 +251,7 @@ def saturating(kind: str, rng, noise: float, style: str | None = None) -> Case:
             needed * across / 3, np.abs(noise * rng.standard_normal(f.size) / 3)
         )
     elif style == "two amplitudes":
-        other = Spectrum.of(f, _noisy(at(0.5), noise, rng))
+        columns["amplitude_v"] = np.full(f.size, 0.02)
+        other = Spectrum.of(f, _noisy(at(0.5), noise, rng), columns={"amplitude_v": np.full(f.size, 0.01)})
     spectrum = Spectrum.of(f, _noisy(at(1.0), noise, rng), columns=columns)
     return Case(spectrum, "nonlinear", style, kind, noise, size, other)

@@ -17,13 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eis.archive import write
+    from eis.brick_layer import brick_layer
+    from eis.cell_file import load_cell
     from eis.checking import check
     from eis.drt_record import Drt
     from eis.errors import EisError
-    from eis.extraction import extract
+    from eis.extraction import Conditions, Observation, extract, extract_series
     from eis.folder import open_archive
+    from eis.population import population
     from eis.readers import read, read_all
     from eis.results import Assessment, Finding, Fit, Interface, Judgement, Validity, Verdict
+    from eis.series import arrhenius, growth, pressure_law, thickness_line
     from eis.spec import Spec
     from eis.spectrum import Cell, Quality, Spectrum
     from eis.validation import validate, validate_many
@@ -31,22 +35,32 @@ if TYPE_CHECKING:
 __all__ = [
     "Assessment",
     "Cell",
+    "Conditions",
     "Drt",
     "EisError",
     "Finding",
     "Fit",
     "Interface",
     "Judgement",
+    "Observation",
     "Quality",
     "Spec",
     "Spectrum",
     "Validity",
     "Verdict",
+    "arrhenius",
+    "brick_layer",
     "check",
     "extract",
+    "extract_series",
+    "growth",
+    "load_cell",
     "open_archive",
+    "population",
+    "pressure_law",
     "read",
     "read_all",
+    "thickness_line",
     "validate",
     "validate_many",
     "write",
@@ -57,7 +71,11 @@ _HOME = {
     "eis.checking": ("check",),
     "eis.drt_record": ("Drt",),
     "eis.errors": ("EisError",),
-    "eis.extraction": ("extract",),
+    "eis.brick_layer": ("brick_layer",),
+    "eis.extraction": ("Conditions", "Observation", "extract", "extract_series"),
+    "eis.cell_file": ("load_cell",),
+    "eis.population": ("population",),
+    "eis.series": ("arrhenius", "growth", "pressure_law", "thickness_line"),
     "eis.folder": ("open_archive",),
     "eis.readers": ("read", "read_all"),
     "eis.results": ("Assessment", "Finding", "Fit", "Interface", "Judgement", "Validity", "Verdict"),

@@ -159,7 +159,7 @@ def _try_elsewhere(raw: bytes, path: Path) -> None:
     """Read the bytes in another process; refuse the file if that process does not come to an end by itself."""
     code = f"import sys; sys.path[:] = {sys.path!r}; from eis import archive; archive.parse_stdin()"
     try:
-        done = subprocess.run(  # noqa: S603 - this interpreter, and no text from the file
+        done = subprocess.run(  # noqa: S603 - this interpreter, and no text from the file # nosec B603
             [sys.executable, "-c", code], input=raw, capture_output=True, timeout=TIME_LIMIT_S, check=False
         )
         how = "" if done.returncode in (0, 1) else f"crashes (exit status {done.returncode})"

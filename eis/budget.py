@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from scipy.special import ndtri, stdtrit
+
 from eis import notebook
+from eis.errors import ConfigError
 from eis.fitted import plain
 from eis.quantities import format_si, format_uncertain
 
@@ -69,6 +72,22 @@ class Budget:
         """Effective degrees of freedom of `u`; infinite if every line is taken as exact."""
         spread = sum(line.u**4 / line.degrees_of_freedom for line in self.lines)
         return self.u**4 / spread if spread > 0 else math.inf
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the interval that holds the true value with probability `level`.
+
+        Value ± t·u with Student's t for the effective degrees of freedom; NaN if there is no uncertainty.
+
+        Raises
+        ------
+        ConfigError
+            If the level is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ConfigError(f"The level is {level:g}", mend="Give a probability between 0 and 1, such as 0.95.")
+        dof = self.degrees_of_freedom
+        t = ndtri((1 + level) / 2) if math.isinf(dof) else stdtrit(dof, (1 + level) / 2)
+        return self.value - float(t) * self.u, self.value + float(t) * self.u
 
     def scaled(self, factor: float, *, quantity: str, unit: str, more: Iterable[Line] = ()) -> Budget:
         """Return the budget of `factor` times this quantity, with `more` lines in the new unit."""

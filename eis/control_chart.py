@@ -1,9 +1,9 @@
-r"""Control chart of single values over time: is the process that makes the cells still the same?
+r"""Control chart of single values over time, to see whether the process that makes the cells has changed.
 
 Individuals and moving ranges: with the mean moving range \bar{MR} of neighbours the standard deviation is
 \bar{MR}/1.128 and the limits lie three of it from the mean (NIST/SEMATECH e-Handbook §6.3.2.2). Resistances are
-charted as logarithms, because they scatter by factors. The rules for runs are Nelson's (J. Qual. Technol. 16 (1984)
-237, doi:10.1080/00224065.1984.11978921).
+charted as logarithms, because they scatter by factors. The rules for runs are Nelson's (J. Qual. Technol. 16
+(1984) 237, doi:10.1080/00224065.1984.11978921).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ D2 = 1.128
 """Mean range of two normal values over their standard deviation."""
 FEWEST = 8
 """Values below which no limits are drawn: they would mean nothing."""
+ROUNDING = 1e-12
+"""Deviations from the mean below this, over the largest value, are of the arithmetic and not of the process."""
 RULES = {
     "beyond": "beyond three standard deviations",
     "same side": "nine in a row on one side of the mean",
@@ -96,7 +98,9 @@ def control_chart(values: Sequence[float] | NDArray[np.float64], *, logarithmic:
     centre, sigma = float(x.mean()), float(np.abs(np.diff(x)).mean()) / D2
     bounds = (centre, centre - 3 * sigma, centre + 3 * sigma)
     centre_shown, low, high = map(math.exp, bounds) if logarithmic else bounds
-    return ControlChart(given, centre_shown, low, high, _signals((x - centre), sigma), logarithmic)
+    deviation = x - centre
+    deviation[np.abs(deviation) <= ROUNDING * np.abs(x).max()] = 0.0  # equal values break no rule
+    return ControlChart(given, centre_shown, low, high, _signals(deviation, sigma), logarithmic)
 
 
 def _signals(deviation: NDArray[np.float64], sigma: float) -> tuple[tuple[int, str], ...]:

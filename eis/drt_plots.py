@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import ArrayLike
 
-from eis.drt_record import Drt
-from eis.errors import ConfigError
+from eis.drt_record import LIKELY, Drt
+from eis.drt_series import checked_places, common_gamma
 from eis.quantities import PREFIXES, format_si, format_uncertain
 from eis.verdict_plot import GREY, INK, own_axes, says
 
@@ -73,12 +74,16 @@ def plot_drt_map(
 ) -> Axes:
     """Draw γ of a series over τ and what was changed (time, temperature, pressure) as colours.
 
+    Peaks are marked, those with a probability below 0.95 or a neighbour too near hollow. Where the grids of τ
+    differ, what a spectrum does not reach is left grey. If the tops of the spectra differ by more than a factor of
+    ten, the colours are logarithmic, over two decades.
+
     Parameters
     ----------
     series : sequence of Drt
         The distributions, at least two.
     along : array_like, shape (len(series),)
-        What was changed, rising or falling.
+        What was changed, in any order, each value once.
     label : str
         Its name and unit.
     ax : matplotlib Axes, optional
@@ -87,29 +92,33 @@ def plot_drt_map(
     Raises
     ------
     ConfigError
-        If there are fewer than two distributions, or not one place for each.
+        If there are fewer than two distributions, or not one place of its own for each.
     """
-    place = np.asarray(along, dtype=np.float64)
-    if len(series) < 2 or place.shape != (len(series),):
-        raise ConfigError(
-            f"There are {len(series)} distributions and places of shape {place.shape}",
-            mend="Give at least two distributions and one place for each.",
-        )
+    place = checked_places(series, along)
     own = ax is None
     ax = own_axes(6.4, 3.8) if ax is None else ax
-    first = max(float(found.tau_s[0]) for found in series)
-    last = min(float(found.tau_s[-1]) for found in series)
-    tau = np.geomspace(first, last, 300)
     order = np.argsort(place)
-    rows = [np.interp(np.log(tau), np.log(series[i].tau_s), series[i].gamma_ohm) for i in order]
-    top = max(float(np.max(rows)), 1e-300)
+    tau, gamma = common_gamma([series[i] for i in order])
+    tops = np.nanmax(gamma, axis=1)
+    top = max(float(tops.max()), 1e-300)
+    wide = tops.min() > 0 and top > 10 * tops.min()
+    norm = LogNorm(1e-2 * top, top) if wide else Normalize(0, top)
+    ax.set_facecolor("#dddddd")
     image = ax.pcolormesh(
-        tau, place[order], np.maximum(rows, 0), cmap="cividis", vmin=0, vmax=top, shading="nearest"
+        tau,
+        place[order],
+        np.maximum(gamma, 1e-2 * top if wide else 0),
+        cmap="cividis",
+        norm=norm,
+        shading="nearest",
     )
     for i in order:
-        taus = [peak.tau_s for peak in series[i].peaks]
-        ax.plot(taus, [place[i]] * len(taus), "o", color="white", markeredgecolor=INK, markersize=3.5)
-    _time_axis(ax, first, last)
+        for peak in series[i].peaks:
+            face = "white" if peak.separable and peak.probability >= LIKELY else "none"
+            ax.plot(
+                peak.tau_s, place[i], "o", color=INK, markerfacecolor=face, markeredgecolor="white", markersize=4
+            )
+    _time_axis(ax, float(tau[0]), float(tau[-1]))
     ax.set_ylabel(label)
     if own and isinstance(ax.figure, Figure):
         ax.figure.colorbar(image, ax=ax, label="γ / Ω per unit of ln τ")

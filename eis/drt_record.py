@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LIKELY = 0.95
 """Probability from which a peak counts in the first suggested circuit."""
+BORDER, UNSEEN = 0.03, 2.5
+"""E-folds of τ by which smoothing blurs a border, and that γ may go on beyond the sweep; found by simulation."""
 TWO_SIDED = 1.959963984540054
 """Standard deviations either side of a normal distribution's middle 95 %."""
 
@@ -35,11 +37,12 @@ class DrtPeak:
     tau_s, tau_low_s, tau_high_s : float
         Where γ is highest (s), and its 95 % interval.
     r_ohm, u_r_ohm : float
-        Area under the peak between the valleys at its sides, and its standard uncertainty (ohm).
+        Area under the peak, with its share of γ where the tails of neighbours overlap, and its standard
+        uncertainty (ohm): noise and smoothing, what neighbours contest, and its tail beyond the sweep.
     r_low_ohm, r_high_ohm : float
         95 % interval of the area (ohm).
     from_s, to_s : float
-        The valleys: the window of τ that was integrated (s).
+        The valleys at its sides (s), or the ends of the grid.
     gamma_ohm : float
         Height of the peak (ohm per unit of ln τ).
     exponent : float
@@ -49,7 +52,9 @@ class DrtPeak:
         Full width at half maximum that a single relaxation time would show here, in decades of τ: what lies
         closer together looks like one peak.
     probability : float
-        That the peak is real: that it stands above its valleys, and that the data are not explained without it.
+        That the peak is real: the share of arcs among simulated maxima that stood as far above their valleys, that
+        the data asked for as much, and that were as far from the ends of the sweep. Cells whose spectra are unlike
+        sums of arcs (loops, drift, artefacts) are not among the simulated: validate first.
     separable : bool
         Whether its neighbours are far enough for its area to be its own; `because` says so if not.
     """
@@ -137,8 +142,6 @@ class Drt:
     r_inf_ohm, inductance_h, elastance_per_f : float
         R∞ (ohm), L (H) and 1/C (1/F) of a series capacitor; NaN where not part of the model. Their ``u_`` are
         standard uncertainties.
-    r_pol_ohm, u_r_pol_ohm : float
-        ∫ γ d ln τ, the polarisation resistance (ohm).
     tau_s, gamma_ohm : ndarray, shape (k,)
         τ (s), rising, and γ (ohm per unit of ln τ).
     gamma_low_ohm, gamma_high_ohm : ndarray, shape (k,)
@@ -157,7 +160,8 @@ class Drt:
     coefficients : ndarray, shape (m,)
         Coefficients of the basis functions (ohm).
     covariance : ndarray, shape (m, m)
-        Their posterior covariance (ohm²).
+        Their covariance as it counts for areas (ohm²): that of the posterior times a factor found by
+        simulation, as its prior is rougher than relaxations are.
     cumulative : ndarray, shape (k, m)
         ∫ γ d ln τ up to each `tau_s`, per coefficient.
     draws : ndarray, shape (s, m)
@@ -177,8 +181,6 @@ class Drt:
     u_inductance_h: float
     elastance_per_f: float
     u_elastance_per_f: float
-    r_pol_ohm: float
-    u_r_pol_ohm: float
     tau_s: RealArray
     gamma_ohm: RealArray
     gamma_low_ohm: RealArray
@@ -196,20 +198,35 @@ class Drt:
     draws: RealArray
     metadata: Mapping[str, Any] = field(default_factory=lambda: {})
 
-    def resistance(self, tau_low_s: float, tau_high_s: float) -> tuple[float, float]:
-        """Return the resistance of the processes in a window of τ, and its standard uncertainty (ohm).
+    @property
+    def r_pol_ohm(self) -> float:
+        """The polarisation resistance ∫ γ d ln τ (ohm)."""
+        return self.resistance_between(0.0, math.inf)[0]
 
-        This needs no circuit, and is a second estimate of what a circuit calls an arc. The uncertainty holds for
-        this window; it does not include what a process leaves outside it.
+    @property
+    def u_r_pol_ohm(self) -> float:
+        """Its standard uncertainty (ohm)."""
+        return self.resistance_between(0.0, math.inf)[1]
+
+    def resistance_between(self, tau_low_s: float, tau_high_s: float) -> tuple[float, float]:
+        r"""Return the resistance of the processes in a window of τ, and its standard uncertainty (ohm).
+
+        .. math:: R = \int_{\tau_1}^{\tau_2} \gamma \, d \ln \tau
+
+        This needs no circuit, and is a second estimate of what a circuit calls an arc. Smoothing moves some of γ
+        over the borders: each adds `BORDER` times γ there to the uncertainty. A window that reaches beyond the
+        sweep, where nothing was measured, is uncertain by `UNSEEN` times γ at the end of the sweep.
 
         Parameters
         ----------
         tau_low_s, tau_high_s : float
-            The window (s); 1/(2πτ) is the frequency.
+            The window (s); 1/(2πτ) is the frequency. 0 and infinity take everything.
 
         Returns
         -------
         r_ohm, u_r_ohm : float
+            The uncertainty is that of this window; what a process leaves outside it is not a part of it, nor are
+            errors of the instrument.
 
         Raises
         ------
@@ -222,10 +239,13 @@ class Drt:
                 mend="Give the shorter τ first, both in seconds.",
             )
         row = self._up_to(tau_high_s) - self._up_to(tau_low_s)
-        value = float(row @ self.coefficients)
-        if self.draws.size:
-            return value, float(np.std(self.draws @ row))
-        return value, math.sqrt(max(float(row @ self.covariance @ row), 0.0))
+        first, last = (1 / (2 * math.pi * float(f)) for f in self.frequency_hz[[0, -1]])
+        ends = [end for end, beyond in ((first, tau_low_s < first), (last, tau_high_s > last)) if beyond]
+        cuts = [end for end in (tau_low_s, tau_high_s) if first < end < last]
+        there = np.interp(np.log(ends + cuts), np.log(self.tau_s), np.abs(self.gamma_ohm))
+        moved = there * np.array([UNSEEN] * len(ends) + [BORDER] * len(cuts))
+        variance = float(row @ self.covariance @ row) + float(moved @ moved)
+        return float(row @ self.coefficients), math.sqrt(max(variance, 0.0))
 
     def _up_to(self, tau_s: float) -> RealArray:
         """Interpolate the cumulative integrals at one τ, shape (m,)."""

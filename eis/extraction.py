@@ -1,191 +1,265 @@
-"""From a fit and a cell to interfaces: resistance, area-specific resistance, effective capacitance, process.
+"""From a fit, or relaxation times, and a cell to interfaces: resistance, ASR, capacitance, process, budget.
 
-Every arc is described by its own resistance and an effective capacitance, never by Q, and is given a process by
-where its capacitance and its frequency lie. Bulk and grain-boundary capacitances scale with A/l and are compared
-per l/A = 1 cm⁻¹ (Irvine, Sinclair, West, Adv. Mater. 2 (1990) 132, doi:10.1002/adma.19900020304); electrode
-interfaces scale with the area and are compared per cm².
+Every arc is described by its own resistance and an effective capacitance, never by Q; what it is, `eis.assignment`
+says, how well it is known, `eis.uncertainty_budget`. Several spectra of one cell, or of cells of one kind, say
+more: see `extract_series`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from eis.assignment import AMBIGUOUS, INTERFACE, Assigned, assign_arcs, matches, may_be
+from eis.capacitance import APPLIES, SURFACE, ArcShape, arc_shapes
+from eis.discriminators import Observation, evidence_of
+from eis.drt_record import TWO_SIDED, Drt, DrtPeak
+from eis.errors import ConfigError
+from eis.interface import Capacitance
 from eis.quantities import format_si
-from eis.results import Arc, Fit, Interface
+from eis.results import Fit, Interface, Line
 from eis.spectrum import Cell
+from eis.uncertainty_budget import Conditions, arc_lines
 
-INTERFACE = "electrode interface"
-AMBIGUOUS = "ambiguous"
-SURE = 0.6
-"""Probability from which an arc is given a name rather than called ambiguous."""
-USUAL_THICKNESS_CM = 0.05
-"""Electrolyte thickness taken for the assignment alone when the cell does not state one."""
+__all__ = ["AMBIGUOUS", "INTERFACE", "Conditions", "Observation", "extract", "extract_series"]
+
 RELATIVE_LIMIT = 0.30
 CORRELATION_LIMIT = 0.98
 BAND_MARGIN = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Process:
-    """Where a process is usually found: log10 of capacitance and of frequency, each with a spread."""
-
-    name: str
-    per_area: bool
-    log_c: tuple[float, float]
-    log_f: tuple[float, float]
-
-
-PROCESSES = (
-    _Process("bulk", False, (-12.0, 0.6), (8.0, 0.8)),
-    _Process("grain boundary", False, (-9.5, 1.0), (6.0, 1.0)),
-    _Process(INTERFACE, True, (-5.0, 1.2), (2.5, 1.5)),
-    _Process("diffusion or intercalation", True, (0.0, 1.0), (-1.5, 1.0)),
-)
-
-
-def extract(fit: Fit, cell: Cell) -> tuple[Interface, ...]:
-    """Turn every arc of a fit into an `Interface`, in order of rising time constant.
+def extract(
+    source: Fit | Drt,
+    cell: Cell,
+    *,
+    assign: Mapping[str, str] | None = None,
+    alternatives: Sequence[Fit] = (),
+    drt: Drt | None = None,
+    repeats: Sequence[Fit] = (),
+    conditions: Conditions | None = None,
+) -> tuple[Interface, ...]:
+    """Turn every arc of a fit, or every peak of a distribution, into an `Interface`, in order of rising τ.
 
     Parameters
     ----------
-    fit : Fit
-        With its arcs and covariance.
+    source : Fit or Drt
+        A fit with its arcs and covariance, or a distribution with its peaks (``"peak 1"``, …).
     cell : Cell
-        Area, number of interfaces in the path, kind, thickness.
+        Area, number of interfaces in the path, kind, thickness, unit cells.
+    assign : mapping of str to str, optional
+        The user's word on which process an arc is: ``{"R2": "electrode interface"}``. It wins, and is said.
+    alternatives : sequence of Fit
+        Other circuits fitted to the same spectrum: what they make of an arc is in its budget.
+    drt : Drt, optional
+        The distribution of relaxation times of the same spectrum, for the same purpose.
+    repeats : sequence of Fit
+        Fits of the same circuit to further measurements of the same cell. Resistances are then means, and their
+        scatter stands in the budget.
+    conditions : Conditions, optional
+        Accuracy of the instrument, the shorted fixture, activation energy, pressure exponent.
 
     Returns
     -------
     tuple of Interface
         Empty if the circuit has no arc. An arc whose resistance is not determined has no capacitance, frequency or
         process (NaN, "ambiguous") and comes last. An arc is resolved if its resistance has a relative standard
-        uncertainty of at most 30 %, its frequency lies within [3·f_min, f_max/3], and it is not correlated beyond
-        0.98 with the series resistance or an inductance.
+        uncertainty of at most 30 % (noise and model), its frequency lies within [3·f_min, f_max/3], and it is not
+        correlated beyond 0.98 with the series resistance or an inductance.
+
+    Raises
+    ------
+    ConfigError
+        If `assign` names an arc or a process that does not exist, or a repeat has another circuit.
     """
-    found = [_interface(arc, fit, cell) for arc in fit.arcs]
-    return tuple(sorted(found, key=lambda one: -one.frequency_hz if one.frequency_hz > 0 else math.inf))
-
-
-def hsu_mansfeld(r_ohm: float, q: float, alpha: float) -> float:
-    r"""Return the effective capacitance (F) of a CPE whose time constants spread through a film.
-
-    .. math:: C = Q^{1/\alpha} R^{(1-\alpha)/\alpha} = \tau / R
-
-    with R the arc's own resistance (ohm), Q in S·s^α. Hsu, Mansfeld, Corrosion 57 (2001) 747,
-    doi:10.5006/1.3280607.
-    """
-    return float(q ** (1 / alpha) * r_ohm ** ((1 - alpha) / alpha))
-
-
-def time_constant(r_ohm: float, q: float, alpha: float) -> float:
-    """Return τ = (RQ)^(1/α) (s)."""
-    return float((r_ohm * q) ** (1 / alpha))
-
-
-def skewed_peak(alpha: float, beta: float) -> float:
-    r"""Return over τ the time constant (1/ω at the top) of a Havriliak–Negami arc.
-
-    .. math:: \frac{1}{\omega_\mathrm{max}\tau} =
-        \left[\frac{\sin\frac{\pi\alpha\beta}{2(1+\beta)}}{\sin\frac{\pi\alpha}{2(1+\beta)}}\right]^{1/\alpha}
-
-    with α and β from 0 to 1; 1 for β = 1. R. Díaz-Calleja, Macromolecules 33 (2000) 8924, doi:10.1021/ma991082i.
-    """
-    angle = math.pi * alpha / (2 * (1 + beta))
-    return float((math.sin(angle * beta) / math.sin(angle)) ** (1 / alpha))
-
-
-def _interface(arc: Arc, fit: Fit, cell: Cell) -> Interface:
-    r, u = fit[arc.resistance].value, fit[arc.resistance].u
-    tau, capacitance = _shape(arc, fit, r) if u <= r else (math.nan, math.nan)  # a guess has no shape
-    frequency = 1 / (2 * math.pi * tau)
-    process, confidence, evidence = _assign(capacitance, frequency, cell)
-    because = _unresolved(arc, fit, r, u, frequency)
-    return Interface(
-        name=arc.name,
-        arc_resistance_ohm=r,
-        u_arc_resistance_ohm=u,
-        interfaces_in_path=cell.interfaces_in_path,
-        area_cm2=cell.area_cm2,
-        u_area_cm2=cell.u_area_cm2,
-        capacitance_f=capacitance,
-        capacitance_formula=_formula(arc),
-        frequency_hz=frequency,
-        process=process,
-        confidence=confidence,
-        evidence=evidence,
-        resolved=not because,
-        because=because,
+    shapes = _shapes(source)
+    assigned = assign_arcs(shapes, cell, assign=assign)
+    return tuple(
+        _interface(shape, one, source, cell, alternatives, drt, _again(shape, source, repeats), conditions)
+        for shape, one in zip(shapes, assigned, strict=True)
     )
 
 
-def _formula(arc: Arc) -> str:
-    if arc.kind == "capacitor":
-        return "C"
-    return "τ/R at the top of the arc" if arc.skew else "Hsu-Mansfeld, Q^(1/α)·R^((1−α)/α)"
+def extract_series(
+    observations: Sequence[Observation],
+    *,
+    assign: Mapping[str, str] | None = None,
+    conditions: Conditions | None = None,
+) -> tuple[tuple[Interface, ...], ...]:
+    """Extract several spectra together: what changes with what tells the processes apart.
+
+    Arcs of the same kind of cell are matched by capacitance and time constant. How each resistance follows
+    temperature, pressure, state of charge, time, area and thickness, and whether a symmetric cell shows the same
+    arc, is evidence for every one of them.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        Fit, cell and conditions of each spectrum.
+    assign : mapping of str to str, optional
+        The user's word by name of the arc, for every spectrum that has it.
+    conditions : Conditions, optional
+        As in `extract`.
+
+    Returns
+    -------
+    tuple of tuple of Interface
+        One tuple per spectrum, in the order given; matched arcs have the same process.
+
+    Raises
+    ------
+    ConfigError
+        If there is no spectrum, or `assign` names an arc or a process that does not exist.
+    """
+    if not observations:
+        raise ConfigError("There is no spectrum", where="observations", mend="Give at least one.")
+    shapes = [_shapes(one.fit) for one in observations]
+    known = {shape.name for row in shapes for shape in row}
+    if assign and (strange := sorted(set(assign) - known)):
+        raise ConfigError(
+            f"There is no arc {strange[0]!r}", where="assign", mend=f"There is {', '.join(sorted(known))}."
+        )
+    seen = evidence_of(observations, shapes)
+    out = []
+    for one, row, more in zip(observations, shapes, seen, strict=True):
+        own = {name: process for name, process in (assign or {}).items() if name in {s.name for s in row}}
+        assigned = assign_arcs(row, one.cell, assign=own, evidence=more)
+        out.append(
+            tuple(
+                _interface(shape, found, one.fit, one.cell, (), None, (), conditions)
+                for shape, found in zip(row, assigned, strict=True)
+            )
+        )
+    return tuple(out)
 
 
-def _shape(arc: Arc, fit: Fit, r: float) -> tuple[float, float]:
-    """Return time constant (s) and effective capacitance (F) of an arc."""
-    second = fit.value(arc.second)
-    if arc.skew:
-        second *= skewed_peak(fit.value(arc.exponent or ""), fit.value(arc.skew))
-    if arc.kind == "zarc":
-        return second, second / r
-    alpha = fit.value(arc.exponent) if arc.exponent else 1.0
-    return time_constant(r, second, alpha), hsu_mansfeld(r, second, alpha)
+def _shapes(source: Fit | Drt) -> tuple[ArcShape, ...]:
+    if isinstance(source, Fit):
+        return arc_shapes(source)
+    return tuple(_peak_shape(f"peak {i}", peak) for i, peak in enumerate(source.peaks, start=1))
 
 
-def _assign(capacitance_f: float, frequency_hz: float, cell: Cell) -> tuple[str, float, tuple[str, ...]]:
-    """Return the likeliest process, its probability, and what speaks for it."""
-    if not math.isfinite(capacitance_f):
-        return AMBIGUOUS, 0.0, ("its resistance is not determined, so neither are its capacitance and frequency",)
-    thickness = cell.thickness_cm or USUAL_THICKNESS_CM
-    normalised = capacitance_f * thickness / cell.area_cm2
-    per_area = capacitance_f * (cell.interfaces_in_path or 1) / cell.area_cm2
-    weights = np.array([_likelihood(p, per_area if p.per_area else normalised, frequency_hz) for p in PROCESSES])
-    if cell.kind == "blocking":
-        weights[[p.per_area for p in PROCESSES]] = 0.0
-    shares = weights / max(float(weights.sum()), 1e-300)
-    best = int(np.argmax(shares))
-    confidence = float(shares[best])
-    evidence = [
-        f"C per area {format_si(per_area, 'F/cm²', digits=3)}, per l/A {format_si(normalised, 'F/cm', digits=3)}, "
-        f"f0 {format_si(frequency_hz, 'Hz', digits=3)}",
-        "likelihood " + ", ".join(f"{p.name} {s:.0%}" for p, s in zip(PROCESSES, shares, strict=True)),
-    ]
-    if cell.thickness_cm is None:
-        evidence.append(f"thickness not stated: {USUAL_THICKNESS_CM * 10:g} mm taken for this assignment alone")
-    if cell.kind == "blocking":
-        evidence.append("blocking electrodes have no charge-transfer arc")
-    return PROCESSES[best].name if confidence >= SURE else AMBIGUOUS, confidence, tuple(evidence)
+def _peak_shape(name: str, peak: DrtPeak) -> ArcShape:
+    if not (peak.u_r_ohm <= peak.r_ohm and peak.r_ohm > 0):
+        return ArcShape(name, peak.r_ohm, peak.u_r_ohm, because=peak.because)
+    u_ln_tau = math.log(peak.tau_high_s / peak.tau_low_s) / (2 * TWO_SIDED)
+    return ArcShape(
+        name=name,
+        r_ohm=peak.r_ohm,
+        u_r_ohm=peak.u_r_ohm,
+        tau_s=peak.tau_s,
+        u_ln_tau=u_ln_tau,
+        u_log_c=peak.u_c_f / peak.c_f / math.log(10),
+        capacitances=(Capacitance("τ/R", peak.c_f, peak.u_c_f, APPLIES["τ/R"]),),
+        because=peak.because,
+    )
 
 
-def _likelihood(process: _Process, capacitance: float, frequency_hz: float) -> float:
-    """Return a Gaussian in log capacitance times one in log frequency, not normalised by width."""
-    c = (math.log10(max(capacitance, 1e-300)) - process.log_c[0]) / process.log_c[1]
-    f = (math.log10(max(frequency_hz, 1e-300)) - process.log_f[0]) / process.log_f[1]
-    return math.exp(-0.5 * (c * c + f * f))
+def _again(shape: ArcShape, source: Fit | Drt, repeats: Sequence[Fit]) -> tuple[float, ...]:
+    """Return the arc's resistance in this and every repeated measurement; nothing without repeats."""
+    if not repeats:
+        return ()
+    circuit = source.circuit if isinstance(source, Fit) else None
+    for one in repeats:
+        if one.circuit != circuit:
+            raise ConfigError(
+                f"A repeat was fitted with {one.circuit}, the measurement with {circuit or 'no circuit'}",
+                where="repeats",
+                mend="Fit the same circuit to every repeat.",
+            )
+    return (shape.r_ohm, *(one.value(shape.parameter) for one in repeats))
 
 
-def _unresolved(arc: Arc, fit: Fit, r: float, u: float, frequency_hz: float) -> tuple[str, ...]:
+def _interface(
+    shape: ArcShape,
+    assigned: Assigned,
+    source: Fit | Drt,
+    cell: Cell,
+    alternatives: Sequence[Fit],
+    drt: Drt | None,
+    repeats: Sequence[float],
+    conditions: Conditions | None,
+) -> Interface:
+    k = cell.unit_cell_factor
+    fit = source if isinstance(source, Fit) else None
+    lines = arc_lines(
+        shape,
+        assigned.probabilities,
+        cell,
+        fit=fit,
+        alternatives=alternatives,
+        drt=drt,
+        repeats=repeats,
+        conditions=conditions,
+    )
+    lines = tuple(replace(line, u=line.u * k) for line in lines)
+    r = (float(np.mean(repeats)) if repeats else shape.r_ohm) * k
+    capacitances = tuple(
+        replace(c, value_f=c.value_f / k, u_f=c.u_f / k)
+        for c in shape.capacitances
+        if c.formula != SURFACE or may_be(assigned.probabilities, INTERFACE)
+    )
+    chosen = _chosen(capacitances, assigned.process)
+    because = _unresolved(shape, lines, r, source)
+    evidence = (*assigned.evidence, *shape.because)
+    if k != 1:
+        evidence += (f"of one unit cell: {k:g} times the resistance of the stack",)
+    if repeats:
+        evidence += (f"mean of {len(repeats)} measurements",)
+    return Interface(
+        name=shape.name,
+        arc_resistance_ohm=r,
+        u_arc_resistance_ohm=math.hypot(*(line.u for line in lines)),
+        interfaces_in_path=cell.interfaces_in_path,
+        area_cm2=cell.area_cm2,
+        u_area_cm2=cell.u_area_cm2,
+        capacitance_f=chosen.value_f if chosen else math.nan,
+        capacitance_formula=f"{chosen.formula}: {chosen.applies_to}" if chosen else "none: not determined",
+        frequency_hz=shape.frequency_hz,
+        process=assigned.process,
+        confidence=assigned.confidence,
+        evidence=evidence,
+        resolved=not because,
+        because=because,
+        u_capacitance_f=chosen.u_f if chosen else math.nan,
+        u_frequency_hz=shape.frequency_hz * shape.u_ln_tau,
+        capacitances=capacitances,
+        probabilities=assigned.probabilities,
+        lines=lines,
+        unit_cell_factor=k,
+        temperature_c=cell.temperature_c,
+    )
+
+
+def _chosen(capacitances: Sequence[Capacitance], process: str) -> Capacitance | None:
+    """Return the capacitance whose formula was derived for the process: Brug's for an electrode, else τ/R."""
+    if matches(process, INTERFACE):
+        return next((c for c in capacitances if c.formula == SURFACE), capacitances[0] if capacitances else None)
+    return capacitances[0] if capacitances else None
+
+
+def _unresolved(shape: ArcShape, lines: Sequence[Line], r: float, source: Fit | Drt) -> tuple[str, ...]:
     """Return the reasons why the data do not determine an arc; none if they do."""
     reasons = []
+    u = math.hypot(*(line.u for line in lines if line.source in ("fit", "model", "repeats")))
     if not math.isfinite(u):
-        reasons.append(f"{arc.resistance} is not determined: {fit[arc.resistance].because}")
-    elif u > RELATIVE_LIMIT * r:
-        reasons.append(f"the relative standard uncertainty of {arc.resistance} is {u / r:.0%}")
-    lowest, highest = BAND_MARGIN * float(fit.frequency_hz.min()), float(fit.frequency_hz.max()) / BAND_MARGIN
-    if math.isfinite(frequency_hz) and not lowest <= frequency_hz <= highest:
-        here, low, high = (format_si(x, "Hz", digits=3) for x in (frequency_hz, lowest, highest))
+        because = source[shape.parameter].because if isinstance(source, Fit) else "it has no uncertainty"
+        reasons.append(f"{shape.name} is not determined: {because}")
+    elif u > RELATIVE_LIMIT * abs(r) or r <= 0:
+        relative = f"{u / r:.0%}" if r > 0 else "without bound"
+        reasons.append(f"the relative standard uncertainty of {shape.name} is {relative}")
+    f = source.frequency_hz
+    lowest, highest = BAND_MARGIN * float(f.min()), float(f.max()) / BAND_MARGIN
+    if math.isfinite(shape.frequency_hz) and not lowest <= shape.frequency_hz <= highest:
+        here, low, high = (format_si(x, "Hz", digits=3) for x in (shape.frequency_hz, lowest, highest))
         reasons.append(f"its frequency {here} lies outside {low} to {high}, where an arc can be seen")
-    others = [
-        *fit.series_resistance,
-        *(p.name for p in fit.parameters if p.name.startswith("L") and p.unit == "H"),
-    ]
-    for other in others:
-        correlation = fit.correlation(arc.resistance, other)
+    if isinstance(source, Drt):
+        return (*reasons, *shape.because)
+    inductances = (p.name for p in source.parameters if p.name.startswith("L") and p.unit == "H")
+    for other in (*source.series_resistance, *inductances):
+        correlation = source.correlation(shape.parameter, other)
         if abs(correlation) > CORRELATION_LIMIT:
-            reasons.append(f"{arc.resistance} cannot be told from {other} (correlation {correlation:+.3f})")
+            reasons.append(f"{shape.name} cannot be told from {other} (correlation {correlation:+.3f})")
     return tuple(reasons)

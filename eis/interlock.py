@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ LOOK_AGAIN_S = 0.25
 class Interlock:
     """One condition: `fault` returns in words what is not right, or an empty text.
 
-    `steady_s` is how long all must be well before a measurement goes on (s), `give_up_s` how long it is waited (s).
+    `steady_s` is how long all must be well before a measurement goes on (s), `give_up_s` how long is waited (s).
     """
 
     name: str
@@ -47,7 +48,9 @@ def from_file(config: InterlockConfig, folder: Path) -> Interlock:
         except ValueError:
             return f"{path.name} holds no number: {text[:40]!r}"
         low, high = config.low, config.high
-        if not ((low is None or value >= low) and (high is None or value <= high)):  # a NaN is not right either
+        if not (
+            math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
+        ):  # also where only one end is given
             band = f"{'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}"
             return f"it is {value:g}, not within {band.strip()}"
         return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -36,25 +37,36 @@ THD_PER_ERROR = 1 / 3
 
 
 def drift_fault(change: Change, source: str) -> Fault | None:
-    """Return the drift that a second measurement shows, if it is more than 0.5 %."""
+    """Return the drift that a second measurement shows, if it is more than 0.5 % in the time of a sweep."""
     if change.size <= DRIFT_LIMIT:
         return None
+    whole = f", {change.size:.2%} in the time of a sweep" if change.size > 1.05 * change.moved else ""
     because = (
-        f"The cell drifted: {source}, Z had moved by {change.size:.2%} of |Z| "
-        f"({_where(change.frequency_hz)}); {DRIFT_LIMIT:.1%} is allowed."
+        f"The cell drifted: {source}, Z had moved by {change.moved:.2%} of |Z| "
+        f"({_where(change.frequency_hz)}){whole}; {DRIFT_LIMIT:.1%} is allowed."
     )
     return Fault("drift", _grade(change.size), because, change.frequency_hz, change.size)
 
 
-def amplitude_fault(change: Change) -> Fault | None:
-    """Return the non-linearity that a second amplitude shows, if it is more than 0.5 %."""
-    if change.size <= SUSPECT:
+def amplitude_fault(change: Change, share: float | None) -> Fault | None:
+    """Return the non-linearity that a second amplitude shows, if it is more than 0.5 %.
+
+    Parameters
+    ----------
+    change : Change
+        Between the two amplitudes.
+    share : float, optional
+        The error of the spectrum over that change, where the amplitudes are known.
+    """
+    size = change.size * (1 if share is None else share)
+    if size <= SUSPECT:
         return None
+    told = "" if share is None else f", which makes an error of {size:.2%} in this spectrum"
     because = (
         f"The cell is not linear: at the other amplitude Z differs by {change.size:.2%} of |Z| "
-        f"({_where(change.frequency_hz)}); measure with a smaller excitation."
+        f"({_where(change.frequency_hz)}){told}; measure with a smaller excitation."
     )
-    return Fault("nonlinear", _grade(change.size), because, change.frequency_hz, change.size)
+    return Fault("nonlinear", _grade(size), because, change.frequency_hz, size)
 
 
 def harmonics_fault(spectrum: Spectrum) -> Fault | None:
@@ -143,7 +155,7 @@ def _lone_faults(lone: Sequence[Suspicion], f: RealArray) -> list[Fault]:
         if not members.size:
             continue
         largest = max(size[i] for i in members.tolist())
-        many = len(lone) > max(3, f.size // 20) or _as_rms(lone, f.size) > INVALID
+        many = len(lone) > max(3, f.size // 20) or _as_rms(lone, f.size) > SUSPECT
         names = ", ".join(format_si(one, "Hz", digits=3) for one in f[members].tolist())
         plural = "s" if members.size > 1 else ""
         because = (
@@ -179,6 +191,12 @@ def _line_of(f: RealArray) -> float | None:
 
 def mains_points(f: RealArray) -> tuple[float, ...]:
     """Return the frequencies (Hz) that lie within 0.5 Hz of 50 or 60 Hz or a harmonic up to the 20th."""
+    return _mains_points(f.tobytes())
+
+
+@lru_cache(maxsize=32)
+def _mains_points(grid: bytes) -> tuple[float, ...]:
+    f = np.frombuffer(grid)
     lines = np.array([line * k for line in MAINS_HZ for k in range(1, HARMONICS + 1)])
     return tuple(f[(np.abs(f[:, None] - lines) < LEAST_OFF_MAINS_HZ).any(axis=1)].tolist())
 
@@ -186,7 +204,7 @@ def mains_points(f: RealArray) -> tuple[float, ...]:
 def leftover_faults(residual: ComplexArray, noise: float, rms: float, *, named: bool) -> list[Fault]:
     """Return what the residuals still show when all patterns are out: a trend nobody named, or too much noise."""
     out: list[Fault] = []
-    shortfall = max(runs_shortfall(residual.real), runs_shortfall(residual.imag))
+    shortfall = float(runs_shortfall(np.array([residual.real, residual.imag])).max())
     if not named and shortfall > SIGNIFICANT_RUNS and rms > TREND_MATTERS:
         because = f"The residuals run in trends ({shortfall:.1f} standard deviations too few sign changes)."
         out.append(Fault("inconsistent", _grade(rms), because, (), rms))
@@ -197,16 +215,27 @@ def leftover_faults(residual: ComplexArray, noise: float, rms: float, *, named: 
     return out
 
 
-def runs_shortfall(residual: RealArray) -> float:
-    """Return by how many standard deviations the residuals change sign too seldom (Wald–Wolfowitz)."""
+def runs_shortfall(residual: RealArray) -> RealArray:
+    """Return by how many standard deviations the residuals change sign too seldom (Wald–Wolfowitz).
+
+    Parameters
+    ----------
+    residual : ndarray, shape (spectra, n)
+        One part of the residuals.
+
+    Returns
+    -------
+    ndarray, shape (spectra,)
+        0 where all but one have the same sign: that says nothing.
+    """
     positive = residual > 0
-    a, b = int(positive.sum()), int((~positive).sum())
-    if a < 2 or b < 2:
-        return 0.0
-    runs = 1 + int((positive[1:] != positive[:-1]).sum())
-    mean = 2 * a * b / (a + b) + 1
-    variance = (mean - 1) * (mean - 2) / (a + b - 1)
-    return float((mean - runs) / math.sqrt(variance)) if variance > 0 else 0.0
+    n = residual.shape[1]
+    a = positive.sum(axis=1)
+    b = n - a
+    runs = 1 + (positive[:, 1:] != positive[:, :-1]).sum(axis=1)
+    mean = 2 * a * b / n + 1
+    variance = np.where((a < 2) | (b < 2), np.inf, (mean - 1) * (mean - 2) / (n - 1))
+    return np.asarray((mean - runs) / np.sqrt(variance))
 
 
 def _grade(size: float) -> Literal["suspect", "invalid"]:

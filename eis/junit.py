@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from xml.etree import ElementTree as ET
+from xml.etree import ElementTree as ET  # to write, never to read # nosec B405
 
 from eis.document import VERSION
 

@@ -11,19 +11,21 @@ B. A. Boukamp, J. Electrochem. Soc. 142 (1995) 1885, doi:10.1149/1.2044210.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dgeqrf, dorgqr, dtrtrs
 
 from eis.spectrum import ComplexArray, RealArray
 
 Form = Literal["impedance", "admittance"]
 
-PER_DECADE_MIN, PER_DECADE_MAX = 2.0, 6.0
-"""RC elements per decade: from a floor that one arc needs to a ceiling that noise would start to fill."""
+PER_DECADE = (2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)
+"""RC elements per decade that are tried: from a floor that one arc needs to a ceiling that noise would fill."""
 EXTENSIONS = (0.0, 0.5)
 """Decades by which the time constants go beyond the data at either end; a tail needs some, an arc inside none."""
 EXTENSION_TOLL = 6.0
@@ -34,6 +36,10 @@ SPARE_POINTS = 4
 """Points by which a spectrum must outnumber the elements of its ladder."""
 MU_STOP = 0.85
 """Schönleber's limit: the first M whose µ falls below it."""
+RANK = 1e-12
+"""Relative size below which a direction of the ladder's columns is none."""
+LEAST = 1e-28
+"""Least sum of squares: below it is rounding."""
 PLATEAU = 1.05
 """The shortest ladder whose residuals are within this factor of the least is on the plateau."""
 
@@ -46,23 +52,37 @@ class Ladder:
     ----------
     m, extension, form : int, float, str
         Number of RC elements, decades of time constants beyond the data, and what was fitted.
-    resistances : ndarray, shape (m,)
-        R_k (ohm; siemens in the admittance form).
     basis : ndarray, shape (2n, m + 3)
         Orthonormal columns that span what the ladder can follow, of the weighted real, then imaginary parts.
+    triangle : ndarray, shape (m + 3, m + 3)
+        Upper triangle that makes the weighted columns of the ladder from the basis.
+    inside : ndarray, shape (m + 3,)
+        The data in that basis.
     left : ndarray, shape (2n,)
         What is left over: weighted real, then imaginary parts.
     unevenness : ndarray, shape (n,)
         Noise at each point relative to the others; the weights are 1/(|Z| · unevenness).
+    chi2 : float
+        Sum of squares of what is left over.
+    aicc : float
+        Corrected information criterion of Akaike.
     """
 
     m: int
     extension: float
     form: Form
-    resistances: RealArray
     basis: RealArray
+    triangle: RealArray
+    inside: RealArray
     left: RealArray
     unevenness: RealArray
+    chi2: float
+    aicc: float
+
+    @property
+    def resistances(self) -> RealArray:
+        """R_k, shape (m,) (ohm; siemens in the admittance form)."""
+        return solved(self.triangle, self.inside)[3:]
 
     @property
     def mu(self) -> float:
@@ -76,37 +96,20 @@ class Ladder:
         return np.asarray((self.left[:n] + 1j * self.left[n:]) * self.unevenness)
 
     @property
-    def chi2(self) -> float:
-        """Sum of squares of what is left over."""
-        return max(float(self.left @ self.left), 1e-28)
-
-    @property
     def sigma(self) -> float:
         """Standard deviation of each part, had everything left over been noise."""
         return math.sqrt(self.chi2 / max(self.left.size - self.basis.shape[1], 1))
 
-    @property
-    def aicc(self) -> float:
-        """Corrected information criterion of Akaike."""
-        return aicc(self.chi2, self.left.size, self.basis.shape[1])
 
-    @property
-    def bic(self) -> float:
-        """Bayesian information criterion."""
-        n, k = self.left.size, self.basis.shape[1]
-        return float(n * math.log(self.chi2 / n) + k * math.log(n))
-
-
-def aicc(chi2: float, n: int, k: int) -> float:
-    """Return the corrected information criterion of `k` parameters that leave `chi2` of `n` values."""
-    return n * math.log(max(chi2, 1e-28) / n) + 2 * k + 2 * k * (k + 1) / max(n - k - 1, 1)
+def aicc(chi2: RealArray, n: int, k: RealArray | int) -> RealArray:
+    """Return the corrected information criterion of Akaike of `k` parameters that leave `chi2` of `n` values."""
+    return np.asarray(n * np.log(np.maximum(chi2, LEAST) / n) + 2 * k + 2 * k * (k + 1) / np.maximum(n - k - 1, 1))
 
 
 def ladder_mu(resistances: RealArray) -> float:
     """Return Schönleber's µ = 1 − Σ|R<0| / Σ R≥0 (eq. 21); −inf when none is positive."""
-    negative = float(-resistances[resistances < 0].sum())
-    positive = float(resistances[resistances >= 0].sum())
-    return 1 - negative / positive if positive > 0 else -math.inf
+    total, size = float(resistances.sum()), float(np.abs(resistances).sum())
+    return 1 - (size - total) / (size + total) if size + total > 0 else -math.inf
 
 
 def time_constants(frequency_hz: RealArray, m: int, extension_decades: float = 0.0) -> RealArray:
@@ -150,7 +153,7 @@ def fit_ladder(
     model = ladder_columns(frequency_hz, m, capacitor=capacitor)
     matrix = _parts(model / size[:, None])
     scale = np.linalg.norm(matrix, axis=0)
-    solution = np.linalg.lstsq(matrix / scale, _parts(z_ohm / size), rcond=1e-12)[0] / scale
+    solution = np.linalg.lstsq(matrix / scale, _parts(z_ohm / size), rcond=RANK)[0] / scale
     return solution[-m:], np.asarray((z_ohm - model @ solution) / size)
 
 
@@ -175,13 +178,22 @@ def schonleber_ladder(
     raise ValueError("most is below 1")
 
 
-def lengths(frequency_hz: RealArray, extension_decades: float = 0.0) -> range:
+def lengths(frequency_hz: RealArray, extension_decades: float = 0.0) -> tuple[int, ...]:
     """Return the numbers of RC elements to try: 2 to 6 per decade, and fewer than there are points."""
     decades = math.log10(float(frequency_hz.max() / frequency_hz.min())) + 2 * extension_decades
-    points = frequency_hz.size - SPARE_POINTS
-    fewest = min(max(3, math.ceil(PER_DECADE_MIN * decades)), points)
-    most = max(fewest, min(math.floor(PER_DECADE_MAX * decades), points))
-    return range(fewest, most + 1)
+    most = frequency_hz.size - SPARE_POINTS
+    wished = {max(3, math.ceil(per * decades)) for per in PER_DECADE}
+    return tuple(sorted({min(one, most) for one in wished}))
+
+
+def weighted_columns(frequency_hz: RealArray, m: int, extension_decades: float, twice: RealArray) -> RealArray:
+    """Return a ladder's columns, real then imaginary parts, times weights (…, 2n); shape (…, m + 3, 2n)."""
+    return np.asarray(_columns(frequency_hz.tobytes(), m, extension_decades) * twice[..., None, :])
+
+
+@lru_cache(maxsize=512)
+def _columns(grid: bytes, m: int, extension: float) -> RealArray:
+    return np.ascontiguousarray(_parts(ladder_columns(np.frombuffer(grid), m, extension)).T)
 
 
 def all_ladders(
@@ -189,10 +201,9 @@ def all_ladders(
     z_ohm: ComplexArray,
     *,
     form: Form = "impedance",
-    step: int = 1,
     unevenness: RealArray | None = None,
 ) -> list[Ladder]:
-    """Fit ladders of every allowed length (every `step`-th) and extension, weighted by 1/|Z|, or 1/|Y|.
+    """Fit ladders of every length and extension, weighted by 1/|Z|, or 1/|Y|.
 
     Parameters
     ----------
@@ -200,19 +211,18 @@ def all_ladders(
         Frequency (Hz) and impedance (ohm).
     form : {"impedance", "admittance"}
         What is fitted.
-    step : int
-        1 for every length.
     unevenness : ndarray, shape (n,), optional
         Noise at each point relative to the others; divides the weights.
     """
     quantity = z_ohm if form == "impedance" else 1 / z_ohm
     uneven = np.ones(frequency_hz.size) if unevenness is None else unevenness
-    size = np.abs(quantity) * uneven
-    target = _parts(quantity / size)
+    weight = 1 / (np.abs(quantity) * uneven)
+    target = _parts(quantity * weight)
+    twice = np.concatenate([weight, weight])
     return [
-        _ladder(frequency_hz, size, target, m, extension, form, uneven)
+        _ladder(weighted_columns(frequency_hz, m, extension, twice), target, m, extension, form, uneven)
         for extension in EXTENSIONS
-        for m in lengths(frequency_hz, extension)[::step]
+        for m in lengths(frequency_hz, extension)
     ]
 
 
@@ -229,53 +239,93 @@ def ladder_without(
     columns = ladder_columns(frequency_hz, m, extension_decades) / size[:, None]
     matrix, target = _parts(columns[~alone]), _parts((quantity / size)[~alone])
     scale = np.linalg.norm(matrix, axis=0)
-    solution = np.linalg.lstsq(matrix / scale, target, rcond=1e-12)[0] / scale
+    solution = np.linalg.lstsq(matrix / scale, target, rcond=RANK)[0] / scale
     return np.asarray(quantity / size - columns @ solution)
 
 
-def lengths_by_criterion(ladders: Sequence[Ladder]) -> dict[str, int]:
-    """Return M by AICc, by BIC, by µ < 0.85, and by the plateau of the residuals: four answers to one question."""
-    extension = best_ladder(ladders).extension
-    alike = sorted((one for one in ladders if one.extension == extension), key=lambda one: one.m)
-    least = min(one.sigma for one in alike)
-    below = [one.m for one in alike if one.mu < MU_STOP]
+def lengths_by_criterion(m: Sequence[int], chi2: RealArray, n: int, mu: Callable[[int], float]) -> dict[str, int]:
+    """Return M by AICc, by BIC, by µ < 0.85, and by the plateau of the residuals: four answers to one question.
+
+    Parameters
+    ----------
+    m : sequence of int
+        Numbers of RC elements, rising, all with the same extension.
+    chi2 : ndarray, shape (len(m),)
+        What each ladder leaves of `n` values.
+    n : int
+        Twice the number of points.
+    mu : callable
+        Schönleber's µ of the ladder at a place in `m`.
+    """
+    k = np.array(m) + 3
+    bic = n * np.log(chi2 / n) + k * math.log(n)
+    variance = chi2 / np.maximum(n - k, 1)
     return {
-        "aicc": best_ladder(alike).m,
-        "bic": min(alike, key=lambda one: one.bic).m,
-        "mu": below[0] if below else alike[-1].m,
-        "plateau": next(one.m for one in alike if one.sigma <= PLATEAU * least),
+        "aicc": m[int(aicc(chi2, n, k).argmin())],
+        "bic": m[int(bic.argmin())],
+        "mu": next((m[i] for i in range(len(m)) if mu(i) < MU_STOP), m[-1]),
+        "plateau": m[int((variance <= PLATEAU**2 * variance.min()).argmax())],
     }
 
 
-def uneven_noise(ladder: Ladder) -> RealArray | None:
+def lengths_of(ladders: Sequence[Ladder]) -> dict[str, int]:
+    """Return `lengths_by_criterion` of the ladders that have the extension of the best."""
+    extension = best_ladder(ladders).extension
+    alike = [one for one in ladders if one.extension == extension]
+    chi2 = np.array([one.chi2 for one in alike])
+    return lengths_by_criterion([one.m for one in alike], chi2, alike[0].left.size, lambda i: alike[i].mu)
+
+
+def solved(triangle: RealArray, inside: RealArray) -> RealArray:
+    """Return the amounts of the columns, shape (k,); by least squares where the ladder is too long for that."""
+    length = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
+    if np.abs(triangle.diagonal()).min() > RANK * float(length.max()):
+        return np.asarray(dtrtrs(triangle, inside)[0])
+    return np.asarray(np.linalg.lstsq(triangle / length, inside, rcond=RANK)[0] / length)
+
+
+def uneven_noise(residual: ComplexArray) -> RealArray | None:
     """Return how noisy each point is relative to the others, or None if the noise is even to within chance.
 
     The running median of second differences of the residuals over a window of 21 points: neither a trend, a step
     nor a few lone points matter to it.
+
+    Parameters
+    ----------
+    residual : ndarray of complex, shape (n,)
+        Residuals of a ladder, (Z − Ẑ)/|Z|.
     """
-    residual = ladder.residual
-    n = residual.size
-    if n < UNEVEN_WINDOW:
-        return None
-    second = np.abs(residual[2:] - 2 * residual[1:-1] + residual[:-2])
+    profile = noise_profile(residual[None])[0]
+    return np.asarray(profile / np.median(profile)) if is_uneven(profile[None])[0] else None
+
+
+def noise_profile(residual: ComplexArray) -> RealArray:
+    """Return that running median for several spectra, shape (spectra, n); ones for too few points."""
+    if residual.shape[1] < UNEVEN_WINDOW + 2:
+        return np.ones(residual.shape)
+    second = np.abs(residual[:, 2:] - 2 * residual[:, 1:-1] + residual[:, :-2])
+    windows = np.lib.stride_tricks.sliding_window_view(second, UNEVEN_WINDOW, axis=1)
     half = UNEVEN_WINDOW // 2
-    middle = [float(np.median(second[max(0, i - half) : i + half + 1])) for i in range(-1, n - 1)]
-    profile = np.array(middle)
-    if profile.max() <= UNEVEN * profile.min() or profile.min() <= 0:
-        return None
-    return np.asarray(profile / np.median(profile))
+    return np.pad(np.partition(windows, half, axis=2)[:, :, half], ((0, 0), (half + 1, half + 1)), mode="edge")
+
+
+def is_uneven(profile: RealArray) -> NDArray[np.bool_]:
+    """Tell which profiles, shape (spectra, n), vary by more than chance, shape (spectra,)."""
+    least = profile.min(axis=1)
+    return np.asarray((profile.max(axis=1) > UNEVEN * least) & (least > 0))
 
 
 def _ladder(
-    f: RealArray, size: RealArray, target: RealArray, m: int, extension: float, form: Form, uneven: RealArray
+    transposed: RealArray, target: RealArray, m: int, extension: float, form: Form, uneven: RealArray
 ) -> Ladder:
-    matrix = _parts(ladder_columns(f, m, extension) / size[:, None])
-    scale = np.linalg.norm(matrix, axis=0)
-    basis, triangle = np.linalg.qr(matrix / scale)
+    packed, tau, _, _ = dgeqrf(transposed.T, overwrite_a=True)
+    triangle = np.triu(packed[: packed.shape[1]])
+    basis = dorgqr(packed, tau, overwrite_a=True)[0]
     inside = target @ basis
     left = target - basis @ inside
-    solution = np.linalg.lstsq(triangle, inside, rcond=1e-12)[0] / scale
-    return Ladder(m, extension, form, solution[3:], basis, left, uneven)
+    chi2 = max(float(left @ left), LEAST)
+    score = float(aicc(np.array(chi2), target.size, inside.size))
+    return Ladder(m, extension, form, basis, triangle, inside, left, uneven, chi2, score)
 
 
 def _parts(values: ComplexArray) -> RealArray:

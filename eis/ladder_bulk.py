@@ -67,7 +67,7 @@ class Validities:
         return self.m.size
 
 
-def validate_many(frequency_hz: ArrayLike, z_ohm: ArrayLike, *, weights: Weights = "own") -> Validities:
+def lin_kk_many(frequency_hz: ArrayLike, z_ohm: ArrayLike, *, weights: Weights = "own") -> Validities:
     """Test many spectra on one frequency grid against Kramers–Kronig.
 
     Parameters

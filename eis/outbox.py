@@ -12,11 +12,12 @@ import os
 import secrets
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 
 from eis.errors import StoreError
 
@@ -38,14 +39,20 @@ class Outbox:
         Raises
         ------
         StoreError
-            If it cannot be written.
+            If it cannot be written, or is not plain JSON.
         """
         path = self.folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
         partial = path.with_suffix(".partial")
         try:
+            content = json.dumps(message, allow_nan=False).encode("ascii")
+        except (TypeError, ValueError) as error:
+            raise StoreError(
+                f"A message cannot be kept: {error}", where=str(self.folder), mend="Give text, numbers, lists."
+            ) from error
+        try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with partial.open("xb") as file:
-                file.write(json.dumps(message, allow_nan=False).encode("ascii"))
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
@@ -64,24 +71,44 @@ class Outbox:
     def flush(self, send: Send) -> str:
         """Send what waits, oldest first, until one does not arrive; return why, or an empty text if none is left.
 
-        A file that is no message is set aside, its name ending in ``.unreadable``.
+        A file that is no message is set aside, its name ending in ``.unreadable``. A message arrives at least
+        once: again if this process dies before it has removed the file.
         """
+        try:
+            for path, message in self.messages():
+                try:
+                    send(message)
+                except NotDeliveredError as error:
+                    return str(error)
+                except Exception as error:  # noqa: BLE001 - somebody else's function; the message stays
+                    return f"{type(error).__name__}: {error}"
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            return f"the folder cannot be used: {error.strerror}"
+        return ""
+
+    def messages(self) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Yield what waits, the oldest first, each with its file; what is no message is set aside."""
         for path in self.waiting():
             try:
                 message = json.loads(path.read_bytes())
-            except (OSError, ValueError):
+            except (ValueError, RecursionError):
+                message = None
+            if isinstance(message, dict):
+                yield path, message
+            else:
                 path.rename(path.with_suffix(".unreadable"))
-                continue
-            try:
-                send(message)
-            except NotDeliveredError as error:
-                return str(error)
-            path.unlink(missing_ok=True)
-        return ""
 
 
 class NotDeliveredError(Exception):
     """Somebody else did not take a message; it is kept and tried again."""
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follow no redirection: a POST would become a GET that delivers nothing, and take the token elsewhere."""
+
+    def redirect_request(self, *words: Any, **options: Any) -> None:
+        """Return nothing, so that the redirection is an answer like any other."""
 
 
 def webhook(
@@ -107,6 +134,7 @@ def webhook(
     sleep : callable
         Waits (s).
     """
+    opener = urllib.request.build_opener(_Stay)
 
     def send(message: Message) -> None:
         if not url.startswith(("http://", "https://")):
@@ -119,7 +147,7 @@ def webhook(
                 sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
             request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - checked above
             try:
-                with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
+                with opener.open(request, timeout=timeout_s) as answer:
                     answer.read(1024)
                 return
             except HTTPError as error:
@@ -127,8 +155,8 @@ def webhook(
                 error.close()
                 if error.code < 500 and error.code not in (408, 429):  # asking again would not help
                     break
-            except (URLError, OSError, ValueError) as error:
-                because = str(getattr(error, "reason", error))
+            except (OSError, ValueError, HTTPException) as error:
+                because = str(getattr(error, "reason", error)) or type(error).__name__
         raise NotDeliveredError(because)
 
     return send

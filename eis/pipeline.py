@@ -7,8 +7,8 @@ instrument → measure → Spectrum → validate → fit → extract → check �
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,21 @@ from eis.namesakes import refuse_namesakes
 refuse_namesakes()  # before anything is imported from a folder of the user's that bears our names
 
 from eis import archive, document, junit, report
+from eis.assignment import INTERFACE
 from eis.checking import check
-from eis.errors import StoreError
-from eis.extraction import extract
-from eis.results import Assessment, Fit, Reading
+from eis.errors import EisError, StoreError
+from eis.experiment import Experiment, ExperimentCell, Measurement, load_experiment
+from eis.extraction import Conditions, extract
+from eis.filling import Comparison, PairedCell, State, compare
+from eis.readers import read_all
+from eis.results import Assessment, Fit, Reading, Validity
 from eis.spec import Spec
 from eis.spectrum import Cell, Spectrum
-from eis.validation import validate
+from eis.validation import validate, validate_many, why_not
+from fitting.bulk import fit_many
 from fitting.cnls import fit
 from fitting.problem import Weight
-from fitting.selection import select
+from fitting.selection import needed_arcs, select
 from instruments.attended import attended
 from instruments.drift import drift_of
 from instruments.journal import dc_blocked, journal_to_spectrum, recorded
@@ -40,6 +45,8 @@ DEMO_SWEEP = Sweep(start_hz=1e6, stop_hz=0.1, points_per_decade=10, amplitude_v=
 DEMO_CIRCUIT = "L0-R0-p(R1,CPE1)-p(R2,CPE2)"
 DEMO_CELL = Cell(area_cm2=1.131, u_area_cm2=0.011, interfaces_in_path=2, kind="symmetric", thickness_cm=0.05)
 DEMO_SPEC = "lges-negative-electrode"
+FEWEST_IN_BULK = 4
+"""Spectra of one grid from which a bulk fit is worth its while."""
 DEMO_RESOURCES = ("sim::symmetric-cell", "sim::near-target-cell")
 
 
@@ -175,6 +182,11 @@ def assess(
     reading: Reading | None = None,
     element: str | None = None,
     weight: Weight = "modulus",
+    blank_u_ohm: float | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    assign: Mapping[str, str] | None = None,
+    validity: Validity | None = None,
+    start: Mapping[str, float] | None = None,
 ) -> Assessment:
     """Take one spectrum all the way to a verdict.
 
@@ -184,16 +196,104 @@ def assess(
         The data, what is known of the cell, and the limit.
     circuit : str, optional
         The circuit; without it the data choose among ladders of one to three arcs.
-    reading, element
+    reading, element, blank_u_ohm, metadata
         As in `eis.checking.check`.
     weight : str
         As in `fitting.cnls.fit`.
+    assign : mapping of str to str, optional
+        The user's word on what an arc is, by its name, as in `eis.extraction.extract`.
+    validity : Validity, optional
+        Of the spectrum, if it was tested before.
+    start : mapping of str to float, optional
+        Where to begin the fit of `circuit`, by name of the parameter.
     """
-    validity = validate(spectrum)
-    fits = [fit(circuit, spectrum, weight=weight)] if circuit else select(spectrum, weight=weight)
-    arcs = extract(fits[0], cell)
-    judgement = check(arcs, spec, reading=reading, element=element, validity=validity)
+    validity = _of_a_whole_sweep(validity or validate(spectrum), spectrum)
+    fits = [fit(circuit, spectrum, weight=weight, start=start)] if circuit else select(spectrum, weight=weight)
+    named = {arc.name for arc in fits[0].arcs}
+    own = {name: process for name, process in (assign or {}).items() if name in named}
+    if element in named:
+        own.setdefault(element, INTERFACE)
+    arcs = extract(
+        fits[0],
+        cell,
+        alternatives=fits[1:],
+        assign=own or None,
+        conditions=Conditions.from_metadata(spectrum.metadata),
+    )
+    judgement = check(
+        arcs,
+        spec,
+        reading=reading,
+        element=element,
+        validity=validity,
+        needed=needed_arcs(fits),
+        blank_u_ohm=blank_u_ohm,
+        metadata=metadata,
+    )
     return Assessment(spectrum, cell, validity, fits[0], judgement, _ranked(fits))
+
+
+def assess_many(
+    spectra: Sequence[Spectrum],
+    cell: Cell,
+    spec: Spec,
+    *,
+    circuit: str | None = None,
+    weight: Weight = "modulus",
+    **options: Any,
+) -> Iterator[Assessment | EisError]:
+    """Take many spectra of like cells to their verdicts, tested together and, with one circuit, fitted together.
+
+    Parameters
+    ----------
+    spectra : sequence of Spectrum
+        The data.
+    cell, spec
+        What is known of each cell, and the limit.
+    circuit, weight, **options
+        As in `assess`. With a circuit, spectra of one grid are fitted in bulk; each fit begins where that ended,
+        and an end that looks wrong is looked for again.
+
+    Yields
+    ------
+    Assessment or EisError
+        In the order of `spectra`; an error where one could not be judged.
+    """
+    testable = [one for one in spectra if why_not(one) is None]
+    tested = dict(zip(map(id, testable), validate_many(testable), strict=True))
+    starts = _starts(spectra, circuit, weight) if circuit and weight != "variance" else {}
+    for spectrum in spectra:
+        key = id(spectrum)
+        try:
+            yield assess(
+                spectrum,
+                cell,
+                spec,
+                circuit=circuit,
+                weight=weight,
+                validity=tested.get(key),
+                start=starts.get(key),
+                **options,
+            )
+        except EisError as error:
+            yield error
+
+
+def _starts(spectra: Sequence[Spectrum], circuit: str, weight: Weight) -> dict[int, dict[str, float]]:
+    """Return where bulk fits ended, by spectrum; what looks wrong, or cannot be fitted so, is left out."""
+    grids: dict[bytes, list[Spectrum]] = {}
+    for one in spectra:
+        grids.setdefault(one.frequency_hz.tobytes(), []).append(one)
+    starts: dict[int, dict[str, float]] = {}
+    for group in grids.values():
+        if len(group) < FEWEST_IN_BULK:
+            continue
+        with contextlib.suppress(EisError):
+            batch = fit_many(circuit, group[0].frequency_hz, [one.z_ohm for one in group], weight=weight)
+            for one, values, fine in zip(group, batch.values, batch.converged & ~batch.suspicious, strict=True):
+                if fine:
+                    starts[id(one)] = dict(zip(batch.names, values.tolist(), strict=True))
+    return starts
 
 
 def write_report(
@@ -249,6 +349,13 @@ def demonstrate(folder: Path, *, on_point: Callable[[Point], None] | None = None
     return Demonstration(tuple(assessments), (*files, *written))
 
 
+def _of_a_whole_sweep(validity: Validity, spectrum: Spectrum) -> Validity:
+    """Return the answer, "invalid" where the file says that its measurement was aborted: something went wrong."""
+    if spectrum.metadata.get("status") != "aborted":
+        return validity
+    return replace(validity, verdict="invalid", because=("The measurement was aborted.", *validity.because))
+
+
 def _ranked(fits: Sequence[Fit]) -> tuple[tuple[str, float], ...]:
     return tuple((one.circuit, one.aicc) for one in fits)
 
@@ -273,3 +380,78 @@ def write_text(path: Path, text: str) -> None:
             where=str(path),
             mend="Free some space or choose another.",
         ) from error
+
+
+def compare_experiment(
+    path: Path, *, on_cell: Callable[[int, int], None] | None = None
+) -> tuple[Comparison, dict[str, tuple[Spectrum, Spectrum]]]:
+    """Take a porosity-filling experiment from its file to a conclusion.
+
+    Parameters
+    ----------
+    path : Path
+        The TOML file; the spectra it names begin at its folder.
+    on_cell : callable, optional
+        Called with the cells that are fitted, and all there are.
+
+    Returns
+    -------
+    comparison : Comparison
+        What the experiment shows.
+    spectra : dict
+        Before and after of every cell that has both.
+
+    Raises
+    ------
+    ConfigError
+        With every fault of the file, or if no cell at all can be compared.
+    """
+    experiment = load_experiment(path)
+    spec = Spec.load(_beside(experiment.spec, path)) if experiment.spec else None
+    pairs: list[PairedCell] = []
+    spectra: dict[str, tuple[Spectrum, Spectrum]] = {}
+    for cell in experiment.cells:
+        states: list[State | None] = []
+        read: list[Spectrum] = []
+        because = ""
+        for measured in (cell.before, cell.after):
+            state = None
+            if measured is not None:
+                try:
+                    read.append(read_all(path.parent / measured.file)[measured.index])
+                    state = _state(experiment, cell, measured, read[-1], spec)
+                except IndexError:
+                    because = because or f"{measured.file} holds no spectrum number {measured.index}"
+                except EisError as error:
+                    because = because or str(error)
+            states.append(state)
+        if len(read) == 2:
+            spectra[cell.id] = (read[0], read[1])
+        pairs.append(PairedCell(cell, states[0], states[1], because))
+        if on_cell is not None:
+            on_cell(len(pairs), len(experiment.cells))
+    return compare(experiment, pairs), spectra
+
+
+def _state(
+    experiment: Experiment, cell: ExperimentCell, measured: Measurement, spectrum: Spectrum, spec: Spec | None
+) -> State:
+    found = fit(experiment.circuit, spectrum, weight=experiment.weight)
+    arcs = extract(
+        found,
+        Cell(
+            cell.area_cm2,
+            cell.u_area_cm2,
+            cell.interfaces_in_path,
+            cell.kind,
+            temperature_c=measured.temperature_c,
+            pressure_mpa=measured.pressure_mpa,
+        ),
+    )
+    judgement = check(arcs, spec, reading=experiment.reading) if spec is not None else None
+    return State(found, arcs, judgement)
+
+
+def _beside(name: str, path: Path) -> str | Path:
+    """Return a spec's file beside the experiment's, or its name if it is a built-in one."""
+    return path.parent / name if (path.parent / name).suffix == ".toml" else name

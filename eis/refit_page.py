@@ -210,4 +210,4 @@ def _svg(axes: Axes, salt: str) -> Markup:
         axes.figure.canvas.figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator")))
     text = out.getvalue()
     text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{salt}-", text[text.index("<svg") :])
-    return Markup(text)  # noqa: S704 - matplotlib escapes the text it draws
+    return Markup(text)  # noqa: S704 - matplotlib escapes the text it draws # nosec B704

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from eis.plots import (
     unit_text,
 )
 from eis.quantities import COVERAGE, format_si, format_uncertain
-from eis.results import Assessment, Finding, Verdict
+from eis.results import Assessment, Budget, Finding, Interface, Verdict
 from eis.spectrum import Quality, Spectrum
 
 MAX_RECORDED = 60
@@ -81,6 +82,9 @@ def render_html(assessments: Sequence[Assessment], *, title: str) -> str:
     environment.filters["value"] = _value
     environment.filters["probability"] = _probability
     environment.filters["accepted"] = _accepted
+    environment.filters["budgets"] = _budgets
+    environment.filters["equal_to"] = _equal_to
+    environment.filters["detection"] = _detection
     environment.filters["percent"] = lambda fraction: f"{fraction:.2%}"
     sections = [_section(i, one) for i, one in enumerate(assessments)]
     page = environment.get_template("report.html.j2").render(title=title, version=VERSION, sections=sections)
@@ -99,6 +103,12 @@ def _text(one: Assessment) -> str:
     for arc in judgement.arcs:
         lines.append(f"  arc       {arc}")
         lines += [f"            {reason}" for reason in (*arc.evidence, *arc.because)]
+        lines += [f"            {said}" for said in _equal_to(arc)]
+    for finding in judgement.windows:
+        lines.append(f"  process   {finding.because}")
+    for budget in _budgets(one):
+        head, *rest = str(budget).splitlines()
+        lines += [f"  budget    {head}", *(f"            {line}" for line in rest)]
     lines += [f"  {label:<9} {fact}" for label, fact in _facts(one)]
     lines.append(f"  data      {validity}")
     lines.append(f"  fit       {str(fit).splitlines()[0]}")
@@ -106,6 +116,21 @@ def _text(one: Assessment) -> str:
     lines += [f"  flagged   {point}" for point in _flagged(one.spectrum)]
     lines += [f"  would change it: {text}" for text in judgement.would_change]
     return "\n".join(" ".join(line.splitlines()) for line in lines)
+
+
+def _budgets(one: Assessment) -> list[Budget]:
+    """Return the uncertainty budgets of the arcs that were compared, or of all if none was."""
+    compared = {finding.arc for finding in one.judgement.findings}
+    arcs = [arc for arc in one.judgement.arcs if arc.name in compared] or one.judgement.arcs
+    return [arc.budget for arc in arcs if math.isfinite(arc.budget.u) and arc.budget.u > 0]
+
+
+def _equal_to(arc: Interface) -> list[str]:
+    """Return what else describes the arc: other capacitances, and the exchange current of an interface."""
+    said = [f"C by {one}" for one in arc.capacitances[1:]]
+    if math.isfinite(arc.i0_a_cm2) and arc.process.startswith("electrode interface"):
+        said.append(f"exchange current density {format_uncertain(arc.i0_a_cm2, arc.u_i0_a_cm2, 'A/cm²')} (k = 2)")
+    return said
 
 
 def _printable(text: str) -> str:
@@ -117,9 +142,17 @@ def _finding(finding: Finding) -> str:
     unit = unit_text(finding.unit)
     return (
         f"{_value(finding)} (k = {finding.k:g}) against {format_si(finding.limit, unit)}; rule {finding.rule}, "
-        f"acceptance {_accepted(finding)}; P(conform) {_probability(finding)}; "
-        f"{finding.verdict}"
+        f"acceptance {_accepted(finding)}; P(conform) {_probability(finding)}{_detection(finding)}; "
+        f"{finding.verdict}{' by its upper bound' if finding.by_bound else ''}"
     )
+
+
+def _detection(finding: Finding) -> str:
+    """Return the limits of detection and quantification, if a blank was measured."""
+    if math.isnan(finding.loq):
+        return ""
+    unit = unit_text(finding.unit)
+    return f"; LOD {format_si(finding.lod, unit, digits=3)}, LOQ {format_si(finding.loq, unit, digits=3)}"
 
 
 def _value(finding: Finding) -> str:
@@ -128,6 +161,8 @@ def _value(finding: Finding) -> str:
 
 def _accepted(finding: Finding) -> str:
     """Return the acceptance limit, or why no value at all would be accepted with this uncertainty."""
+    if finding.bound == "lower":
+        return f"from {format_si(finding.acceptance_limit, unit_text(finding.unit))}"
     if finding.acceptance_limit <= 0:
         return "of nothing: the guard band exceeds the limit"
     return f"up to {format_si(finding.acceptance_limit, unit_text(finding.unit))}"
@@ -230,4 +265,4 @@ def _svg(axes: Axes, salt: str) -> Markup:
         figure.savefig(out, format="svg", metadata=dict.fromkeys(("Date", "Creator")))
     text = out.getvalue()
     text = re.sub(r'( id="|href="#|url\(#)', rf"\g<1>{salt}-", text[text.index("<svg") :])
-    return Markup(text)  # noqa: S704 - matplotlib escapes the text it draws
+    return Markup(text)  # noqa: S704 - matplotlib escapes the text it draws # nosec B704

@@ -11,101 +11,42 @@ sweep waits; it is gone on with from its journal. A run ends as PASS only if the
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
-import io
-import os
 import re
 import secrets
+import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from eis import pipeline
 from eis.document import VERSION
-from eis.errors import AbortedError, ConfigError, EisError, StoreError
+from eis.errors import AbortedError, BusyError, ConfigError, EisError, StoreError
 from eis.interlock import Interlock, faults, from_file, wait_until_well
-from eis.junit import render_junit
 from eis.outbox import NotDeliveredError, Outbox, Send, webhook
-from eis.results import Assessment, Finding, Verdict
+from eis.results import Assessment, Verdict
 from eis.spec import Spec
 from eis.spectrum import Spectrum
 from eis.station_config import Station, StationConfig
+from eis.station_outputs import Run, State, content_of, plain, write_outputs
 from eis.store import Store, canonical
+from instruments.connect import DRIVERS
+from instruments.lease import lease
 from instruments.limits import Limits
 from instruments.potentiostat import Point, Sweep
 from instruments.preparation import Preparation
+from instruments.record import read_journal
+
+__all__ = ["Bench", "Run", "State", "open_bench", "require_ready", "run_cell"]
 
 CELL_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """What a cell may be called: it becomes part of the names of files."""
+MESSAGE_ONLY = ("schema", "station", "run")
+"""What a message says besides the content of the record it tells of."""
 UNSTORED, UNREPORTED = "unstored", "unreported"
 """Folders of what could not be put into the store, and of what the works' system has not taken yet."""
-COLUMNS = ("at", "station", "run", "cell", "state", "verdict", "reading", "value", "u", "unit", "limit", "because")
-
-
-class State(StrEnum):
-    """How a run ended."""
-
-    PASS = "PASS"
-    FAIL = "FAIL"
-    INDETERMINATE = "INDETERMINATE"
-    ERROR = "ERROR"
-    ABORTED = "ABORTED"
-    CRASHED = "CRASHED"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One cell at the station, from its id to what is left of it.
-
-    Parameters
-    ----------
-    name, cell : str
-        Name of the run, unique, fit for a file name; and the id of the cell.
-    state : State
-        How it ended.
-    verdict : Verdict, optional
-        Of the last attempt; None if there was none.
-    because : str
-        One sentence.
-    exit_code : int
-        What ``eis run`` leaves with for this cell; 0 only for a PASS that is stored and, if asked for, reported.
-    attempts : tuple of Assessment
-        Every attempt; all but the last failed their data gate.
-    problems : tuple of str
-        What else went wrong: not stored, not reported.
-    error_code : str
-        Of the error that ended it, such as ``"cell-state-unknown"``: then nothing more is to be measured here.
-    """
-
-    name: str
-    cell: str
-    state: State
-    verdict: Verdict | None
-    because: str
-    exit_code: int
-    attempts: tuple[Assessment, ...] = field(default=(), repr=False)
-    problems: tuple[str, ...] = ()
-    error_code: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the entry of ``eis.run/1``."""
-        last = self.attempts[-1].to_dict() if self.attempts else {}
-        return {
-            **last,
-            "run": self.name,
-            "cell_id": self.cell,
-            "state": str(self.state),
-            "verdict": None if self.verdict is None else str(self.verdict),
-            "because": self.because,
-            "exit_code": self.exit_code,
-            "error_code": self.error_code or None,
-            "attempts": len(self.attempts),
-            "problems": list(self.problems),
-        }
 
 
 class _PausedError(Exception):
@@ -167,20 +108,14 @@ def open_bench(
     ------
     ConfigError, StoreError
         If the spec, the circuit or the store is not to be had; nothing was connected to.
+    BusyError
+        If another process runs this station.
     """
-    from fitting.circuit import parse
-
     config = station.config
-    parse(config.circuit)
-    name = config.check.spec
-    own = station.path(name)
-    spec = Spec.load(own if own.suffix == ".toml" and own.exists() else name)
+    spec = require_ready(station)
     from_files = tuple(from_file(one, station.folder) for one in config.interlocks)
     place = config.store if "://" in config.store else str(station.path(config.store))
-    with Store.open(place, station=config.station) as store:
-        for run in store.unfinished(begins="begun", ends="ended"):
-            content = {"state": str(State.CRASHED), "because": "the station stopped before this run ended"}
-            store.append("ended", run=run, content=content)
+    with _alone(station), Store.open(place, station=config.station) as store:
         bench = Bench(
             station,
             spec,
@@ -191,8 +126,60 @@ def open_bench(
             on_point,
             options,
         )
-        _empty(bench)
+        _settle(bench)
         yield bench
+
+
+def require_ready(station: Station) -> Spec:
+    """Check what can be checked with no cell there: circuit, element, driver, sweep, limits and spec.
+
+    Returns
+    -------
+    Spec
+        What cells are held to.
+
+    Raises
+    ------
+    ConfigError, CircuitError
+        If one of them is not what it must be; nothing was connected to.
+    """
+    from fitting.circuit import parse
+
+    config = station.config
+    parsed = parse(config.circuit)
+    for key, given, known in (
+        ("check.element", config.check.element, parsed.names),
+        ("driver", config.driver, [one.name for one in DRIVERS]),
+    ):
+        if given is not None and given not in known:
+            raise ConfigError(f"There is no {given!r}", where=key, mend=f"Choose one of {', '.join(known)}.")
+    try:
+        _sweep(config)
+        _limits(config)
+    except ConfigError:
+        raise
+    except EisError as error:
+        raise ConfigError(error.what, where="sweep, limits", mend=error.mend) from error
+    name = config.check.spec
+    own = station.path(name)
+    return Spec.load(own if own.suffix == ".toml" and own.exists() else name)
+
+
+@contextlib.contextmanager
+def _alone(station: Station) -> Generator[None]:
+    """Hold a station for this process: a second one would take the first one's run for a crashed one."""
+    folder = station.path(station.config.outputs.folder).resolve()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lease(f"station {station.config.station}, {folder}", what="testing cells"))
+        except BusyError as error:
+            holder = error.what.removeprefix("The instrument is in use: ")
+            raise BusyError(
+                f"Another process runs this station: {holder}",
+                where=station.config.station,
+                mend="Let it, or end it; two stations need two names.",
+            ) from error
+        yield
 
 
 def run_cell(bench: Bench, cell_id: str) -> Run:
@@ -220,19 +207,29 @@ def run_cell(bench: Bench, cell_id: str) -> Run:
     attempts: list[Assessment] = []
     problems: list[str] = []
     config = bench.station.config
+    _catch_up(bench)
     identity = hashlib.sha256(canonical(config.model_dump(mode="json", by_alias=True)).encode("ascii")).hexdigest()
     begun = {"cell": cell_id, "configuration_sha256": identity, "version": VERSION}
     _keep(bench, "begun", name, begun, problems)
     try:
         _attempt_all(bench, name, attempts, problems)
-        run = _ended(name, cell_id, attempts, problems)
+        run = _ended(name, cell_id, attempts, config.calibrated_until)
     except AbortedError as error:
         run = _failed(name, cell_id, State.ABORTED, error, attempts)
     except EisError as error:
         run = _failed(name, cell_id, State.ERROR, error, attempts)
+    except KeyboardInterrupt:
+        _finish(bench, Run(name, cell_id, State.ABORTED, None, "ended by Ctrl-C", 130, tuple(attempts)), problems)
+        raise
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 70
+        because = f"the process was asked to end, with {code}"
+        _finish(bench, Run(name, cell_id, State.ABORTED, None, because, code, tuple(attempts)), problems)
+        raise
     except BaseException as error:
-        state = State.ABORTED if isinstance(error, (KeyboardInterrupt, SystemExit)) else State.ERROR
-        run = Run(name, cell_id, state, None, f"{type(error).__name__}: {error}", 70, tuple(attempts))
+        because = f"{type(error).__name__}: {error}"
+        trace = traceback.format_exc()
+        run = Run(name, cell_id, State.ERROR, None, because, 70, tuple(attempts), traceback=trace)
         _finish(bench, run, problems)
         raise
     return _finish(bench, run, problems)
@@ -249,7 +246,7 @@ def _attempt_all(bench: Bench, name: str, attempts: list[Assessment], problems: 
         bench.on_state(name, "judging")
         attempts.append(_assessed(bench, spectrum))
         content = {**attempts[-1].judgement.to_dict(), "validity": attempts[-1].validity.to_dict()}
-        _keep(bench, f"attempt-{number}", name, _plain(content), problems)
+        _keep(bench, f"attempt-{number}", name, plain(content), problems)
         if attempts[-1].judgement.verdict is not Verdict.INVALID_DATA:
             return
 
@@ -273,19 +270,20 @@ def _measured(bench: Bench, out: Path) -> Spectrum:
     while True:
         wait_until_well(bench.interlocks)
         try:
+            paused = journal.exists()
             return pipeline.measure(
                 config.resource,
-                _sweep(config),
+                read_journal(journal).sweep if paused else _sweep(config),  # that of the journal has the OCV
                 out,
                 on_point=looked_at,
-                resume=journal if journal.exists() else None,
+                resume=journal if paused else None,
                 preparation=Preparation(
                     config.preparation.mains_hz,
                     config.preparation.repeat_decades,
                     60 * config.preparation.settle_minutes,
                 ),
                 limits=_limits(config),
-                hold_ocv=config.sweep.hold_ocv,
+                hold_ocv=config.sweep.hold_ocv and not paused,
                 guard=config.guardian,
                 **options,
             )
@@ -306,19 +304,14 @@ def _assessed(bench: Bench, spectrum: Spectrum) -> Assessment:
     )
 
 
-def _ended(name: str, cell: str, attempts: Sequence[Assessment], problems: Sequence[str]) -> Run:
+def _ended(name: str, cell: str, attempts: Sequence[Assessment], calibrated_until: date | None) -> Run:
     judgement = attempts[-1].judgement
     state = {Verdict.PASS: State.PASS, Verdict.FAIL: State.FAIL}.get(judgement.verdict, State.INDETERMINATE)
-    return Run(
-        name,
-        cell,
-        state,
-        judgement.verdict,
-        judgement.because,
-        judgement.exit_code,
-        tuple(attempts),
-        tuple(problems),
-    )
+    if calibrated_until is not None and datetime.now().astimezone().date() > calibrated_until:
+        because = f"the instrument was calibrated until {calibrated_until}; its data alone say {judgement}"
+        return Run(name, cell, State.INDETERMINATE, None, because, 3, tuple(attempts))
+    because, code = judgement.because, judgement.exit_code
+    return Run(name, cell, state, judgement.verdict, because, code, tuple(attempts))
 
 
 def _failed(name: str, cell: str, state: State, error: EisError, attempts: Sequence[Assessment]) -> Run:
@@ -326,28 +319,35 @@ def _failed(name: str, cell: str, state: State, error: EisError, attempts: Seque
 
 
 def _finish(bench: Bench, run: Run, problems: list[str]) -> Run:
-    """Write the outputs, store the end, report it; whatever of that fails is a problem of the run, not its end."""
+    """Write the outputs, store the end, report it; whatever of that fails is a problem of the run, not its end.
+
+    The message stands in the outbox before the end is in the store, so that a kill in between loses neither: the
+    next start stores the end that the message tells of.
+    """
     bench.on_state(run.name, "storing")
+    wanted, unreported = bench.station.config.outputs, Outbox(bench.folder / UNREPORTED)
     files: dict[str, str] = {}
     try:
-        files = _write(bench, run)
-    except StoreError as error:
+        files = write_outputs(run, bench.folder, wanted, station=bench.station.config.station)
+    except Exception as error:  # noqa: BLE001 - a page that cannot be drawn must not cost the verdict
         problems.append(f"outputs are not complete: {error}")
-    content = _content(run, files)
-    _keep(bench, "ended", run.name, content, problems)
+    content = content_of(run, files, bench.folder.resolve() / run.name)
     if bench.report is not None:
-        message = {"schema": "eis.run/1", "station": bench.station.config.station, "run": run.name, **content}
         try:
-            Outbox(bench.folder / UNREPORTED).put(message)
-            because = Outbox(bench.folder / UNREPORTED).flush(bench.report)
+            unreported.put(_message(bench, run.name, content))
         except StoreError as error:
-            because = str(error)
-        if because:
-            problems.append(f"not reported yet: {because}; it waits in {UNREPORTED}")
+            problems.append(f"not reported: {error}")
+    _keep(bench, "ended", run.name, content, problems)
+    if bench.report is not None and (because := unreported.flush(bench.report)):
+        problems.append(f"not reported yet: {because}; it waits in {UNREPORTED}")
     code = max(run.exit_code, 4) if problems else run.exit_code
     done = replace(run, exit_code=code, problems=tuple(problems))
     bench.on_state(run.name, str(done.state))
     return done
+
+
+def _message(bench: Bench, run: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    return {"schema": "eis.run/1", "station": bench.station.config.station, "run": run, **content}
 
 
 def _keep(bench: Bench, kind: str, run: str, content: Mapping[str, Any], problems: list[str]) -> None:
@@ -361,8 +361,8 @@ def _keep(bench: Bench, kind: str, run: str, content: Mapping[str, Any], problem
             Outbox(bench.folder / UNSTORED).put({"kind": kind, "run": run, "at": at, "content": content})
 
 
-def _empty(bench: Bench) -> None:
-    """Store and report what could not be before; what cannot be now stays."""
+def _catch_up(bench: Bench) -> None:
+    """Store what could not be stored before; what cannot be now stays."""
 
     def into_store(message: Mapping[str, Any]) -> None:
         try:
@@ -372,101 +372,30 @@ def _empty(bench: Bench) -> None:
             raise NotDeliveredError(str(error)) from error
 
     Outbox(bench.folder / UNSTORED).flush(into_store)
+
+
+def _settle(bench: Bench) -> None:
+    """After a start: store and report what could not be before, and give every run that has no end its end."""
+    _catch_up(bench)
+    store, unreported = bench.store, Outbox(bench.folder / UNREPORTED)
+    without_end = store.unfinished(begins="begun", ends="ended")
+    ends = {message.get("run"): message for _, message in unreported.messages()}
+    waiting = {message.get("run") for _, message in Outbox(bench.folder / UNSTORED).messages()}
+    for run in without_end:
+        if run in waiting:
+            continue  # its end is known and will be stored
+        if run in ends:
+            content = {name: value for name, value in ends[run].items() if name not in MESSAGE_ONLY}
+            store.append("ended", run=run, content=content)
+            continue
+        begun = next(store.records(kind="begun", run=run)).content
+        because = "the station stopped before this run ended"
+        content = {"cell": begun.get("cell"), "state": str(State.CRASHED), "because": because}
+        if bench.report is not None:
+            unreported.put(_message(bench, run, content))
+        store.append("ended", run=run, content=content)
     if bench.report is not None:
-        Outbox(bench.folder / UNREPORTED).flush(bench.report)
-
-
-def _content(run: Run, files: Mapping[str, str]) -> dict[str, Any]:
-    finding = _decisive(run)
-    content: dict[str, Any] = {
-        "cell": run.cell,
-        "state": str(run.state),
-        "verdict": None if run.verdict is None else str(run.verdict),
-        "because": run.because,
-        "attempts": len(run.attempts),
-        "files_sha256": dict(files),
-    }
-    asr = next((f for f in _findings(run) if f.reading == "asr"), None)
-    if finding is not None:
-        content["finding"] = finding.to_dict()
-    if asr is not None:
-        content |= {"asr_ohm_cm2": asr.value, "u_asr_ohm_cm2": asr.u}
-    plain: dict[str, Any] = _plain(content)
-    return plain
-
-
-def _findings(run: Run) -> tuple[Finding, ...]:
-    return run.attempts[-1].judgement.findings if run.attempts else ()
-
-
-def _decisive(run: Run) -> Finding | None:
-    """Return the finding that a table has room for: the first of the verdict, or the first."""
-    found = _findings(run)
-    return next((one for one in found if one.verdict == run.verdict), found[0] if found else None)
-
-
-def _plain(values: Any) -> Any:
-    """Return values fit for the store: NaN and infinities become None."""
-    if isinstance(values, Mapping):
-        return {str(key): _plain(value) for key, value in values.items()}
-    if isinstance(values, (list, tuple)):
-        return [_plain(value) for value in values]
-    if isinstance(values, float):
-        return values if abs(values) < float("inf") else None
-    return str(values) if isinstance(values, StrEnum) else values
-
-
-def _write(bench: Bench, run: Run) -> dict[str, str]:
-    """Write what the file asks for; return the SHA-256 of every file of the run."""
-    wanted = bench.station.config.outputs
-    folder = bench.folder / run.name
-    pipeline.make_folder(folder)
-    if run.attempts:
-        pipeline.write_report(run.attempts[-1:], folder, title=f"Cell {run.cell}", html=wanted.html)
-    if wanted.junit:  # for the cell rather than the spectrum
-        entry = run.to_dict() | {"file": run.cell}
-        if run.verdict is None:
-            entry["error"] = {"code": str(run.state), "message": run.because, "where": run.name, "mend": None}
-        pipeline.write_text(folder / "junit.xml", render_junit([entry], name=bench.station.config.station))
-    if wanted.csv:
-        _append_row(bench, run)
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
-        if path.is_file()
-    }
-
-
-def _append_row(bench: Bench, run: Run) -> None:
-    """Append the run to ``results.csv``: one write, on disk when this returns."""
-    finding = _decisive(run)
-    measured = (finding.reading, finding.value, finding.u, finding.unit, finding.limit) if finding else ("",) * 5
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    row = (
-        at,
-        bench.station.config.station,
-        run.name,
-        run.cell,
-        run.state,
-        run.verdict or "",
-        *measured,
-        run.because,
-    )
-    path = bench.folder / "results.csv"
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if not path.exists():
-        writer.writerow(COLUMNS)
-    writer.writerow(row)
-    try:
-        with path.open("ab") as file:
-            file.write(text.getvalue().encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise StoreError(
-            f"The table cannot be written: {error.strerror}", where=str(path), mend="Free some space."
-        ) from error
+        unreported.flush(bench.report)
 
 
 def _sweep(config: StationConfig) -> Sweep:

@@ -1,15 +1,17 @@
 """What a station does, as a page of TOML: layered file < environment < flags, checked whole before anything runs.
 
 A key of the file, such as ``sweep.start_hz``, may be given in the environment as ``EIS_STATION__SWEEP__START_HZ``
-and on the command line as ``--set sweep.start_hz=1e6``; of a key given more than once the last in that order counts.
+and on the command line as ``--set sweep.start_hz=1e6``; of a key given more than once the last counts.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +24,7 @@ from eis.errors import ConfigError
 from eis.results import Reading
 
 ENVIRONMENT = "EIS_STATION__"
+PASSWORD = re.compile(r"(://[^/@:\s]*):[^/@\s]*@")
 MAX_BYTES = 1_000_000
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -87,7 +90,7 @@ class RetryConfig(_Strict):
 class InterlockConfig(_Strict):
     """Something outside that must be right while a cell is measured, read from a file that another program writes.
 
-    Either the file holds a number between `low` and `high`, or it holds the text `equals`. While that is not so the
+    Either the file holds a number between `low` and `high`, or it holds the text `equals`. While it does not the
     measurement pauses with the cell off; it goes on after `steady_s` of all being well, and is given up after
     `give_up_s`. A file that is missing, unreadable or older than `stale_s` is not well.
     """
@@ -118,7 +121,7 @@ class OutputsConfig(_Strict):
     html: bool = True
     junit: bool = True
     csv: bool = True
-    webhook: str | None = Field(default=None, pattern=r"^https?://")
+    webhook: str | None = Field(default=None, pattern=r"^https?://[^/@\s]+(/\S*)?$")
     webhook_timeout_s: Positive = 5.0
     webhook_retries: Annotated[int, Field(ge=0, le=100)] = 3
     webhook_token_env: str | None = Field(
@@ -144,6 +147,9 @@ class StationConfig(_Strict):
     retry: RetryConfig = RetryConfig()
     interlocks: tuple[InterlockConfig, ...] = ()
     outputs: OutputsConfig = OutputsConfig()
+    calibrated_until: date | None = Field(
+        default=None, description="Last day of the instrument's calibration; after it no verdict is given."
+    )
     store: str = "station.db"
     guardian: bool = True
 
@@ -174,9 +180,13 @@ class Station:
         return self.folder / name
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
-        """Yield key path, value and origin of every setting; what nobody gave has the origin ``default``."""
-        for key, value in _flat(self.config.model_dump(by_alias=True)):
-            yield key, json.dumps(value, ensure_ascii=False), self.origins.get(key, "default")
+        """Yield key path, value and origin of every setting; what nobody gave has the origin ``default``.
+
+        A password in an address is not shown.
+        """
+        for key, value in _flat(self.config.model_dump(mode="json", by_alias=True)):
+            shown = PASSWORD.sub(r"\g<1>:***@", json.dumps(value, ensure_ascii=False))
+            yield key, shown, self.origins.get(key, "default")
 
 
 def load_station(
@@ -210,15 +220,15 @@ def load_station(
             raise ConfigError(f"{flag!r} sets nothing", where="--set", mend="Write it as sweep.start_hz=1e6.")
         _put(content, key.split("."), text, origins, f"--set {key}")
     faults: list[str] = []
+    config: StationConfig | None = None
+    cell: Cell | None = None
     try:
         config = StationConfig.model_validate(content)
     except ValidationError as error:
         faults = [_said(one, origins) for one in error.errors()]
-        config = None
     try:
-        cell = (
-            cell_of(content["cell"], where=where, under="cell.") if isinstance(content.get("cell"), dict) else None
-        )
+        if isinstance(content.get("cell"), dict):
+            cell = cell_of(content["cell"], where=where, under="cell.")
     except ConfigError as error:
         faults.append(error.mend.removeprefix("Mend each: ").rstrip("."))
     if faults or config is None or cell is None:
@@ -233,6 +243,8 @@ def json_schema() -> dict[str, Any]:
 
 def _read(path: Path, where: str) -> dict[str, Any]:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise ConfigError("The station file is no file", where=where, mend="Give the path of a TOML file.")
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError("The station file is too large", where=where, mend="It is a page of TOML.")
         return tomllib.loads(path.read_text("utf-8"))
@@ -240,7 +252,7 @@ def _read(path: Path, where: str) -> dict[str, Any]:
         raise ConfigError(
             f"The station file cannot be read: {error}", where=where, mend="Give the path of a TOML file."
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"The station file is not TOML: {error}", where=where, mend="Mend that line.") from error
 
 

@@ -28,6 +28,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from eis.errors import ConfigError, StoreError
@@ -110,7 +111,7 @@ class Store:
         self._reading = engine.execution_options(reads=True)
 
     @classmethod
-    def open(cls, place: str | Path, *, station: str = "station") -> Self:
+    def open(cls, place: str | Path, *, station: str = "station", make: bool = True) -> Self:
         """Open a store, or make it; an older one is brought up to date after a copy was made.
 
         Parameters
@@ -119,13 +120,15 @@ class Store:
             A file of SQLite, or a URL of SQLAlchemy.
         station : str
             Whose records are appended.
+        make : bool
+            Whether a store is made where there is none; if not, another program's database is left alone.
 
         Raises
         ------
         ConfigError
             If it was written by a newer version, or the URL is none.
         StoreError
-            If it cannot be opened.
+            If it cannot be opened, or is none and none is to be made.
         """
         text = str(place)
         url = text if "://" in text else f"sqlite:///{text}"
@@ -145,11 +148,16 @@ class Store:
         store = cls(engine, station, where)
         try:
             with store._translated("opened"):
-                prepare(engine)
+                prepare(engine, make=make)
         except BaseException:
             engine.dispose()
             raise
         return store
+
+    @property
+    def place(self) -> str:
+        """The address of the database, without its password."""
+        return self._where
 
     def close(self) -> None:
         """Let go of the database."""
@@ -264,8 +272,8 @@ class Store:
             newest = query.order_by(None).order_by(RECORDS.c.at.desc(), RECORDS.c.number.desc()).limit(last)
             query = sa.select(newest.subquery())
             query = query.order_by(sa.text("at"), sa.text("station"), sa.text("number"))
-        with self._translated("read"), self._reading.connect() as connection:
-            for row in connection.execution_options(stream_results=True).execute(query):
+        with self._rows(query) as rows:
+            for row in rows:
                 yield _record(row)
 
     def unfinished(self, *, begins: str, ends: str) -> tuple[str, ...]:
@@ -294,9 +302,12 @@ class Store:
         expected: dict[str, tuple[int, str]] = {}
         count = 0
         query = sa.select(RECORDS).order_by(RECORDS.c.station, RECORDS.c.number)
-        with self._translated("read"), self._reading.connect() as connection:
-            for row in connection.execution_options(stream_results=True).execute(query):
+        with self._rows(query) as rows:
+            for row in rows:
                 count += 1
+                if not isinstance(row.number, int):  # SQLite puts up with any type in any column
+                    faults.append(f"{row.station} {row.number!r} ({row.run}/{row.kind}): it was changed")
+                    continue
                 place = f"{row.station} {row.number} ({row.run}/{row.kind})"
                 number, previous = expected.get(row.station, (1, FIRST))
                 try:
@@ -304,7 +315,7 @@ class Store:
                     intact = record.hash() == row.sha256
                     found = {name: getattr(row, name) for name in searchable(record.content)}
                     same = found == searchable(record.content)
-                except ValueError:
+                except StoreError:
                     intact = same = False
                 if row.number != number:
                     faults.append(f"{place}: records {number} to {row.number - 1} are missing before it")
@@ -315,7 +326,20 @@ class Store:
                 elif not same:
                     faults.append(f"{place}: what it is searched by was changed")
                 expected[row.station] = row.number + 1, row.sha256
+        if self._engine.dialect.name == "sqlite":  # an index that is damaged would hide records from a search
+            with self._rows(sa.text("PRAGMA integrity_check")) as said:
+                faults += [f"the database is damaged: {one}" for (one,) in said if one != "ok"]
         return Chain(count, tuple(faults))
+
+    @contextlib.contextmanager
+    def _rows(self, query: sa.Executable) -> Iterator[sa.CursorResult[Any]]:
+        """Yield the rows of a query as they come; its cursor is closed however that ends."""
+        with (
+            self._translated("read"),
+            self._reading.connect() as connection,
+            connection.execution_options(stream_results=True).execute(query) as rows,
+        ):
+            yield rows
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:
@@ -323,7 +347,7 @@ class Store:
             yield
         except IntegrityError:
             raise
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, UnicodeError) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
             raise StoreError(
                 f"The store cannot be {what}: {_first_line(reason)}",
@@ -333,7 +357,16 @@ class Store:
 
 
 def _record(row: Any) -> Record:
-    content = json.loads(row.content)
+    try:
+        content = json.loads(row.content)
+    except (ValueError, TypeError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise StoreError(
+            "A record is damaged",
+            where=f"{row.station} {row.number} ({row.run}/{row.kind})",
+            mend="`eis verify` says which records are not what was written.",
+        )
     return Record(row.station, row.number, row.run, row.kind, row.at, content, row.previous, row.sha256)
 
 
@@ -344,7 +377,7 @@ def _arguments(address: sa.URL) -> dict[str, Any]:
 def _speak_sqlite(engine: sa.Engine) -> None:
     """Make SQLite keep every commit through a power cut, let readers read on, and take the write lock at once."""
 
-    @sa.event.listens_for(engine, "connect")
+    @event.listens_for(engine, "connect")
     def opened(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # transactions are begun by us, below
         cursor = connection.cursor()
@@ -352,7 +385,7 @@ def _speak_sqlite(engine: sa.Engine) -> None:
             cursor.execute(f"PRAGMA {name}={value}")
         cursor.close()
 
-    @sa.event.listens_for(engine, "begin")
+    @event.listens_for(engine, "begin")
     def begun(connection: sa.Connection) -> None:
         reads = connection.get_execution_options().get("reads")
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

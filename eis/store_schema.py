@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from eis.errors import ConfigError
+from eis.errors import ConfigError, StoreError
 
 VERSION = 2
 FIRST = "0" * 64
@@ -55,13 +55,15 @@ REFUSE = (
 )
 
 
-def prepare(engine: sa.Engine) -> None:
-    """Make the tables, or bring those of an older version up to date; all of it or nothing.
+def prepare(engine: sa.Engine, *, make: bool = True) -> None:
+    """Make the tables, if wished, or bring those of an older version up to date; all of it or nothing.
 
     Raises
     ------
     ConfigError
         If the store was written by a newer version.
+    StoreError
+        If there are none and none are to be made.
     """
     with engine.execution_options(reads=True).connect() as connection:
         found = _version(connection)
@@ -73,6 +75,12 @@ def prepare(engine: sa.Engine) -> None:
         )
     if found == VERSION:
         return
+    if found is None and not make:
+        raise StoreError(
+            "This database is no station's store",
+            where=engine.url.render_as_string(hide_password=True),
+            mend="Give the store of eis run; `eis config show` names it.",
+        )
     if found is not None:
         _copy(engine, found)
     with engine.begin() as connection:
@@ -103,7 +111,14 @@ def searchable(content: Mapping[str, Any]) -> dict[str, Any]:
 def _version(connection: sa.Connection) -> int | None:
     if not sa.inspect(connection).has_table(ABOUT.name):
         return None
-    return connection.execute(sa.select(ABOUT.c.version)).scalar()
+    version = connection.execute(sa.select(ABOUT.c.version)).scalar()
+    if not isinstance(version, int) or version < 1:
+        raise StoreError(
+            f"The store says its version is {version!r}",
+            where=connection.engine.url.render_as_string(hide_password=True),
+            mend="It is damaged; go back to a copy.",
+        )
+    return version
 
 
 def _from_first(connection: sa.Connection) -> None:

@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eis.ladder import Ladder, all_ladders, best_ladder
+from eis.ladder import Ladder, aicc, all_ladders, best_ladder
 from eis.spectrum import ComplexArray, RealArray
 
 Pattern = Literal["drift", "shift", "outlier", "high-frequency artefact"]
@@ -40,6 +41,12 @@ STAND_OUT = 5.0
 NEIGHBOURS = 8
 RAYLEIGH = math.sqrt(2 * math.log(2))
 """Median size of a complex normal number over the standard deviation of its parts."""
+SEEN = 1e-9
+"""Share of a pattern's square that a ladder must leave over for the pattern to be seen beside it."""
+FAINT = 1e-6
+"""The same for a range of points, in squares of the weighted impedance of one point."""
+TIED = 1e-4
+"""Determinant of what a ladder leaves of a point below which the point decides its own fit."""
 LARGEST = 0.5
 """Size above which a smooth pattern is not what it seems."""
 
@@ -73,7 +80,11 @@ class _Candidate:
 
 
 def explain(
-    f: RealArray, z: ComplexArray, clocks: Sequence[RealArray], unevenness: RealArray | None = None
+    f: RealArray,
+    z: ComplexArray,
+    clocks: RealArray,
+    unevenness: RealArray | None = None,
+    ladders: Sequence[Ladder] = (),
 ) -> Explained:
     """Name the patterns in the residuals, one after the other.
 
@@ -81,10 +92,12 @@ def explain(
     ----------
     f, z : ndarray, shape (n,)
         Frequency (Hz) and impedance (ohm).
-    clocks : sequence of ndarray, shape (n,)
+    clocks : ndarray, shape (c, n)
         When each point was measured, 0 to 1; several where the order is not known.
     unevenness : ndarray, shape (n,), optional
         Noise at each point relative to the others.
+    ladders : sequence of Ladder, optional
+        Those of all these points, where they are known.
     """
     uneven = np.ones(f.size) if unevenness is None else unevenness
     kept = np.ones(f.size, dtype=bool)
@@ -95,10 +108,11 @@ def explain(
     detectable = math.inf
     while True:
         place = np.flatnonzero(kept)
-        ladders = all_ladders(f[kept], corrected[kept], step=2, unevenness=uneven[kept])
-        candidates = _candidates(f[kept], corrected[kept], ladders, [clock[kept] for clock in clocks])
-        if not found and not alone:
-            detectable = _detectable(f, z, ladders, clocks)
+        if found or not ladders:
+            ladders = all_ladders(f[kept], corrected[kept], unevenness=uneven[kept])
+        candidates = _candidates(f[kept], corrected[kept], ladders, clocks[:, kept])
+        if not found:
+            detectable = _detectable(f, z, best_ladder(ladders), clocks)
         if best_ladder(ladders).sigma <= QUIET:
             break
         sure = [one for one in candidates if _counts(one.suspicion)]
@@ -127,119 +141,151 @@ def _counts(one: Suspicion) -> bool:
     return believable and one.score > CERTAIN[one.pattern] and one.size > SMALLEST[one.pattern]
 
 
-def _candidates(
-    f: RealArray, z: ComplexArray, ladders: Sequence[Ladder], clocks: Sequence[RealArray]
-) -> list[_Candidate]:
+def _candidates(f: RealArray, z: ComplexArray, ladders: Sequence[Ladder], clocks: RealArray) -> list[_Candidate]:
     """Return the best candidate of every kind."""
     plain = min(one.aicc for one in ladders)
-    out = [_lone_point(ladders, plain), *_smooth(f, z, ladders, plain, clocks)]
-    out.append(_block(z, ladders, plain))
+    best = best_ladder(ladders)
+    # noise must not be part of a pattern, for it is part of the residuals
+    unit = (z / np.abs(z) - best.residual) / best.unevenness
+    out = [_lone_point(ladders, plain), *_smooth(f, z, unit, ladders, plain, clocks)]
+    out.append(_block(unit, ladders, plain))
     return [one for one in out if one is not None]
 
 
 def _gained(one: Ladder, gain: RealArray, extra: int) -> RealArray:
     """Return AICc with `extra` more parameters that lower the sum of squares by `gain`."""
-    n, k = one.left.size, one.basis.shape[1] + extra
-    rest = np.maximum(one.chi2 - gain, 1e-28)
-    return np.asarray(n * np.log(rest / n) + 2 * k + 2 * k * (k + 1) / max(n - k - 1, 1))
+    return aicc(one.chi2 - gain, one.left.size, one.basis.shape[1] + extra)
 
 
-def _patterns(
-    f: RealArray, z: ComplexArray, best: Ladder, clocks: Sequence[RealArray]
-) -> list[tuple[Pattern, ComplexArray]]:
-    """Return patterns that are known beforehand, as relative changes of Z."""
-    smooth = z - best.residual * np.abs(z)
-    above = 1 - smooth.real.min() / smooth  # what lies above the high-frequency end drifts, the leads do not
-    stands_out = float(np.abs(above.real).max()) > ABOVE * best.sigma
+def drift_shapes(
+    smooth_ohm: ComplexArray, clocks: RealArray, noise: RealArray
+) -> tuple[ComplexArray, NDArray[np.bool_]]:
+    """Return how a drift changes Z, relative to Z, and whether what drifts can be told from noise.
+
+    Parameters
+    ----------
+    smooth_ohm : ndarray of complex, shape (spectra, n)
+        Impedance without its noise (ohm).
+    clocks : ndarray, shape (spectra, c, n)
+        When each point was measured, 0 to 1.
+    noise : ndarray, shape (spectra,)
+        Standard deviation of each part, as a fraction of |Z|.
+
+    Returns
+    -------
+    shapes : ndarray of complex, shape (spectra, 4 c, n)
+        Linear in time and as its root; of all of Z, then of what lies above its high-frequency end alone.
+    visible : ndarray of bool, shape (spectra, 4 c)
+    """
+    above = 1 - smooth_ohm.real.min(axis=1)[:, None] / smooth_ohm
+    stands_out = np.abs(above.real).max(axis=1) > ABOVE * noise
+    root = np.sqrt(clocks)
+    grown = np.concatenate([clocks - clocks[:, :, :1], root - root[:, :, :1]], axis=1)
+    shapes = np.asarray(np.concatenate([grown, grown * above[:, None]], axis=1), dtype=np.complex128)
+    visible = np.ones(shapes.shape[:2], dtype=bool)
+    visible[:, grown.shape[1] :] = stands_out[:, None]
+    return shapes, visible
+
+
+def lead_shapes(f: RealArray) -> ComplexArray:
+    """Return how leads change Z at high frequency beyond what L and R explain, relative to Z, shape (3, n)."""
     x = f / f.max()
-    out: list[tuple[Pattern, ComplexArray]] = []
-    for clock in clocks:
-        for shape in (clock - clock[0], np.sqrt(clock) - math.sqrt(clock[0])):
-            out.append(("drift", shape.astype(np.complex128)))
-            if stands_out:
-                out.append(("drift", shape * above))
-    for shape in (1j * x, x**2 + 0j, 1j * x**2):
-        out.append(("high-frequency artefact", shape))
-    return out
-
-
-def _smooth_unit(z: ComplexArray, best: Ladder) -> ComplexArray:
-    """Return Ẑ/|Z| of a ladder, weighted; noise must not be part of a pattern, for it is part of the residuals."""
-    return np.asarray((z / np.abs(z) - best.residual) / best.unevenness)
+    return np.array([1j * x, x**2 + 0j, 1j * x**2])
 
 
 def _smooth(
-    f: RealArray, z: ComplexArray, ladders: Sequence[Ladder], plain: float, clocks: Sequence[RealArray]
+    f: RealArray,
+    z: ComplexArray,
+    unit: ComplexArray,
+    ladders: Sequence[Ladder],
+    plain: float,
+    clocks: RealArray,
 ) -> list[_Candidate]:
-    patterns = _patterns(f, z, best_ladder(ladders), clocks)
-    unit = _smooth_unit(z, best_ladder(ladders))
-    raw = np.array([shape * unit for _, shape in patterns])
-    columns = np.concatenate([raw.real, raw.imag], axis=1)
-    gain, amount = _project(ladders, columns)
-    scores = np.array([_gained(one, g, 1) for one, g in zip(ladders, gain, strict=True)])
-    best: dict[str, _Candidate] = {}
-    for j, (name, shape) in enumerate(patterns):
-        i = int(scores[:, j].argmin())
-        score = plain - float(scores[i, j]) - 2 * math.log(len(patterns))
-        size = float(abs(amount[i, j]) * np.abs(shape).max())
-        if name not in best or score > best[name].suspicion.score:
-            moved = np.abs(shape) > 0.1 * np.abs(shape).max()
-            points = tuple(np.flatnonzero(moved)[[0, -1]].tolist())
-            best[name] = _Candidate(Suspicion(name, size, score, points), 1 + amount[i, j] * shape)
-    return list(best.values())
-
-
-def _project(ladders: Sequence[Ladder], columns: RealArray) -> tuple[RealArray, RealArray]:
-    """Return by how much each column (rows of `columns`) lowers each ladder's sum of squares, and its amount."""
-    gain, amount = np.zeros((len(ladders), len(columns))), np.zeros((len(ladders), len(columns)))
+    """Return the best drift and the best artefact of the leads."""
+    drifts, leads = _drifts(z, best_ladder(ladders), clocks), lead_shapes(f)
+    shapes = np.concatenate([drifts, leads])
+    columns = _parts(shapes * unit)
+    whole = np.einsum("pi,pi->p", columns, columns)
+    product = columns @ np.array([one.left for one in ladders]).T
+    power = np.empty_like(product)
+    score = np.empty_like(product)
     for i, one in enumerate(ladders):
-        outside = columns - (columns @ one.basis) @ one.basis.T
-        power = (outside**2).sum(axis=1)
-        seen = power > 1e-9 * (columns**2).sum(axis=1)
-        product = outside @ one.left
-        np.divide(product, power, out=amount[i], where=seen)
-        gain[i] = amount[i] * product
-    return gain, amount
+        inside = columns @ one.basis
+        power[:, i] = whole - np.einsum("pk,pk->p", inside, inside)
+        power[power[:, i] <= SEEN * whole, i] = np.inf
+        score[:, i] = plain - _gained(one, product[:, i] ** 2 / power[:, i], 1)
+    score -= 2 * math.log(len(shapes))
+    largest = np.abs(shapes).max(axis=1)
+    out: list[_Candidate] = []
+    kinds: tuple[tuple[Pattern, slice], ...] = (
+        ("drift", slice(0, len(drifts))),
+        ("high-frequency artefact", slice(len(drifts), None)),
+    )
+    for name, part in kinds:
+        row, column = np.unravel_index(int(score[part].argmax()), score[part].shape)
+        i, j = int(column), int(row) + part.start
+        amount = float(product[j, i] / power[j, i])
+        moved = np.flatnonzero(np.abs(shapes[j]) > 0.1 * largest[j])[[0, -1]]
+        size = abs(amount) * float(largest[j])
+        suspicion = Suspicion(name, size, float(score[j, i]), tuple(moved.tolist()))
+        out.append(_Candidate(suspicion, 1 + amount * shapes[j]))
+    return out
 
 
-def _detectable(f: RealArray, z: ComplexArray, ladders: Sequence[Ladder], clocks: Sequence[RealArray]) -> float:
+def _drifts(z: ComplexArray, best: Ladder, clocks: RealArray) -> ComplexArray:
+    smooth = z - best.residual * np.abs(z)
+    shapes, visible = drift_shapes(smooth[None], clocks[None], np.array([best.sigma]))
+    return shapes[visible]
+
+
+def _detectable(f: RealArray, z: ComplexArray, one: Ladder, clocks: RealArray) -> float:
     """Return the drift of what lies above the high-frequency end that would reach four standard deviations."""
-    one = best_ladder(ladders)
-    least = math.inf
-    for name, shape in _patterns(f, z, one, clocks):
-        if name == "drift":
-            pattern = shape * _smooth_unit(z, one)
-            column = np.concatenate([pattern.real, pattern.imag])
-            outside = column - one.basis @ (column @ one.basis)
-            length = float(np.linalg.norm(outside))
-            least = min(least, 4 * one.sigma / length if length > 1e-6 else math.inf)
-    return least
+    unit = (z / np.abs(z) - one.residual) / one.unevenness
+    columns = _parts(_drifts(z, one, clocks) * unit)
+    inside = columns @ one.basis
+    power = float((np.einsum("pi,pi->p", columns, columns) - np.einsum("pk,pk->p", inside, inside)).max())
+    return 4 * one.sigma / math.sqrt(power) if power > SEEN else math.inf
+
+
+def lone_points(basis: RealArray, left: RealArray) -> tuple[RealArray, RealArray]:
+    """Return by how much each point, left out, lowers the sum of squares, and how far off it then is.
+
+    Parameters
+    ----------
+    basis : ndarray, shape (spectra, 2n, k)
+        What a ladder of each spectrum can follow, orthonormal.
+    left : ndarray, shape (spectra, 2n)
+        What it leaves over.
+
+    Returns
+    -------
+    gain, amount : ndarray, shape (spectra, n)
+    """
+    n = left.shape[1] // 2
+    upper, lower = basis[:, :n], basis[:, n:]
+    a, b = 1 - np.einsum("bik,bik->bi", upper, upper), 1 - np.einsum("bik,bik->bi", lower, lower)
+    c = -np.einsum("bik,bik->bi", upper, lower)
+    x, y = left[:, :n], left[:, n:]
+    determinant = a * b - c * c
+    determinant[determinant <= TIED] = np.inf
+    dx, dy = (b * x - c * y) / determinant, (a * y - c * x) / determinant
+    return x * dx + y * dy, np.hypot(dx, dy)
 
 
 def _lone_point(ladders: Sequence[Ladder], plain: float) -> _Candidate | None:
     """Return the point that is off by itself, if one stands out of its neighbourhood too."""
     n = ladders[0].left.size // 2
-    gain, amount = np.zeros((len(ladders), n)), np.zeros((len(ladders), n))
-    for i, one in enumerate(ladders):
-        upper, lower = one.basis[:n], one.basis[n:]
-        a, b = 1 - (upper**2).sum(1), 1 - (lower**2).sum(1)
-        c = -(upper * lower).sum(1)
-        x, y = one.left[:n], one.left[n:]
-        determinant = a * b - c * c
-        fine = determinant > 1e-4
-        safe = np.where(fine, determinant, 1.0)
-        dx, dy = (b * x - c * y) / safe, (a * y - c * x) / safe
-        gain[i] = np.where(fine, x * dx + y * dy, 0.0)
-        amount[i] = np.where(fine, np.hypot(dx, dy), 0.0)
-    scores = np.array([_gained(one, g, 2) for one, g in zip(ladders, gain, strict=True)])
+    seen = [lone_points(one.basis[None], one.left[None]) for one in ladders]
+    scores = np.array([_gained(one, gain[0], 2) for one, (gain, _) in zip(ladders, seen, strict=True)])
     lowest = scores.min(axis=0)
     for j in np.argsort(lowest)[:3].tolist():
         i = int(scores[:, j].argmin())
+        amount = float(seen[i][1][0, j])
         near = np.r_[max(0, j - NEIGHBOURS) : j, j + 1 : min(n, j + NEIGHBOURS + 1)]
         spread = float(np.median(np.abs(_without(ladders[i], j)[near]))) / RAYLEIGH
-        if amount[i, j] > STAND_OUT * max(spread, 1e-12):
+        if amount > STAND_OUT * max(spread, 1e-12):
             score = plain - float(lowest[j]) - 2 * math.log(n)
-            lone = Suspicion("outlier", float(amount[i, j] * ladders[i].unevenness[j]), score, (j,))
+            lone = Suspicion("outlier", amount * float(ladders[i].unevenness[j]), score, (j,))
             return _Candidate(lone, np.ones(n, dtype=np.complex128))
     return None
 
@@ -254,38 +300,86 @@ def _without(one: Ladder, j: int) -> ComplexArray:
     return np.asarray(left[:n] + 1j * left[n:])
 
 
-def _block(z: ComplexArray, ladders: Sequence[Ladder], plain: float) -> _Candidate | None:
+def range_gains(
+    unit: ComplexArray, basis: RealArray, left: RealArray
+) -> tuple[RealArray, RealArray, NDArray[np.int64]]:
+    """Return the range of points that another factor, or another phase, would improve most.
+
+    Parameters
+    ----------
+    unit : ndarray of complex, shape (spectra, n)
+        Impedance without noise over |Z|, weighted.
+    basis, left : ndarray, shape (spectra, 2n, k) and (spectra, 2n)
+        As in `lone_points`.
+
+    Returns
+    -------
+    gain, amount : ndarray, shape (spectra, 2)
+        By how much the sum of squares falls, and how far the range is off: in modulus, in phase.
+    ends : ndarray of int, shape (spectra, 2, 2)
+        First point, and the one beyond the last.
+    """
+    many, n = unit.shape
+    k = basis.shape[2]
+    outside, _ = _ranges(n)
+    upper, lower = basis[:, :n], basis[:, n:]
+    length = np.zeros((many, n + 1))
+    np.cumsum(unit.real**2 + unit.imag**2, axis=1, out=length[:, 1:])
+    gain, amount = np.empty((many, 2)), np.empty((many, 2))
+    ends = np.empty((many, 2, 2), dtype=np.int64)
+    # what the ladder follows of all points before i, and what it leaves over there: a range is a difference of
+    # two, and its square, |v_j - v_i|² - |s_j - s_i|², one product of rows that hold s and their own squares
+    first, last, total = np.zeros((many, n + 1, k + 2)), np.ones((many, n + 1, k + 2)), np.zeros((many, n + 1))
+    first[:, :, k + 1] = 1
+    for turn, turned in enumerate((unit, 1j * unit)):
+        x, y = turned.real, turned.imag
+        sums = first[:, :, :k]
+        np.cumsum(x[:, :, None] * upper + y[:, :, None] * lower, axis=1, out=sums[:, 1:])
+        np.cumsum(x * left[:, :n] + y * left[:, n:], axis=1, out=total[:, 1:])
+        square = np.einsum("bik,bik->bi", sums, sums)
+        np.multiply(sums, 2, out=last[:, :, :k])
+        first[:, :, k], last[:, :, k + 1] = -length - square, length - square
+        power = first @ last.transpose(0, 2, 1)
+        power += outside
+        power[power <= FAINT] = np.inf
+        along = total[:, None, :] - total[:, :, None]
+        gains = np.square(along, out=along)
+        gains /= power
+        place = gains.reshape(many, -1).argmax(axis=1)
+        rows, (start, stop) = np.arange(many), np.divmod(place, n + 1)
+        gain[:, turn] = gains[rows, start, stop]
+        amount[:, turn] = (total[rows, stop] - total[rows, start]) / power[rows, start, stop]
+        ends[:, turn, 0], ends[:, turn, 1] = start, stop
+    return gain, amount, ends
+
+
+def ranges_toll(n: int) -> float:
+    """Return by how much AICc must fall for the number of ranges of `n` points that were looked at."""
+    return _ranges(n)[1]
+
+
+def _block(unit: ComplexArray, ladders: Sequence[Ladder], plain: float) -> _Candidate:
     """Return the range of points that a common factor would bring back to the others."""
-    n = z.size
-    unit = _smooth_unit(z, best_ladder(ladders))
-    edges = np.tri(n + 1, n, -1)  # row i: the points before i
-    first, last = np.triu_indices(n + 1, SHORTEST_BLOCK)
-    inner = (last - first <= n - SHORTEST_BLOCK) & ((first == 0) | (first >= 2)) & ((last == n) | (last <= n - 2))
-    first, last = first[inner], last[inner]
-    toll = 2 * math.log(2 * first.size)
-    best: _Candidate | None = None
-    for turned in (unit, 1j * unit):
-        columns = np.concatenate([edges * turned.real, edges * turned.imag], axis=1)
-        found = None
-        for one in ladders:
-            outside = columns - (columns @ one.basis) @ one.basis.T
-            gram, product = outside @ outside.T, outside @ one.left
-            square = np.diag(gram)
-            power = square[last] + square[first] - 2 * gram[first, last]
-            along = product[last] - product[first]
-            seen = power > 1e-6
-            gain = np.where(seen, along**2 / np.where(seen, power, 1.0), 0.0)
-            j = int(gain.argmax())
-            total = float(_gained(one, gain[j : j + 1], 1)[0])
-            if found is None or total < found[0]:
-                found = (total, int(first[j]), int(last[j]), float(along[j] / power[j]) if seen[j] else 0.0)
-        if found is None:
-            continue
-        total, start, stop, amount = found
-        score = plain - total - toll
-        if best is None or score > best.suspicion.score:
-            factor = np.ones(n, dtype=np.complex128)
-            factor[start:stop] += amount if turned is unit else 1j * amount
-            one_end = Suspicion("shift", abs(amount), score, (start, stop - 1))
-            best = _Candidate(one_end, factor)
-    return best
+    n = unit.size
+    seen = [range_gains(unit[None], one.basis[None], one.left[None]) for one in ladders]
+    totals = np.array([_gained(one, gain[0], 1) for one, (gain, _, _) in zip(ladders, seen, strict=True)])
+    i, turn = np.unravel_index(int(totals.argmin()), totals.shape)
+    amount, (start, stop) = float(seen[i][1][0, turn]), seen[i][2][0, turn].tolist()
+    factor = np.ones(n, dtype=np.complex128)
+    factor[start:stop] += amount * (1, 1j)[turn]
+    score = plain - float(totals[i, turn]) - ranges_toll(n)
+    return _Candidate(Suspicion("shift", abs(amount), score, (start, stop - 1)), factor)
+
+
+@lru_cache(maxsize=32)
+def _ranges(n: int) -> tuple[RealArray, float]:
+    """Return 0 for pairs (first, beyond the last) that are a range, else −inf; and the toll for their number."""
+    first, last = np.ogrid[: n + 1, : n + 1]
+    inner = (last - first >= SHORTEST_BLOCK) & (last - first <= n - SHORTEST_BLOCK)
+    inner &= ((first == 0) | (first >= 2)) & ((last == n) | (last <= n - 2))
+    return np.where(inner, 0.0, -np.inf), 2 * math.log(2 * int(inner.sum()))
+
+
+def _parts(values: ComplexArray) -> RealArray:
+    """Put imaginary parts behind the real ones, row by row."""
+    return np.concatenate([values.real, values.imag], axis=-1)

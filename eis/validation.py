@@ -5,13 +5,15 @@ RC elements to within its noise (`eis.ladder`). What the ladder leaves over is n
 `eis.suspicions` names it. A drift or a non-linearity that looks like slow relaxation obeys Kramers–Kronig too:
 only what was measured twice shows it (`eis.repeats`).
 
-Start: `validate` for one spectrum, `validate_many` (`eis.ladder_bulk`) for an archive.
+Start: `validate` for one spectrum, `validate_many` for an archive; `lin_kk_many` (`eis.ladder_bulk`) for residuals
+alone, a hundred times as fast.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,16 +27,17 @@ from eis.ladder import (
     fit_ladder,
     ladder_mu,
     ladder_without,
-    lengths_by_criterion,
+    lengths_of,
     schonleber_ladder,
     time_constants,
     uneven_noise,
 )
-from eis.ladder_bulk import Validities, validate_many
-from eis.quantities import format_si
-from eis.repeats import Change, change_between, pairs_between, pairs_within
+from eis.ladder_bulk import Validities, lin_kk_many
+from eis.repeats import Change, change_between, pairs_between, pairs_within, small_signal_share
+from eis.screening import Screened, screen
 from eis.spectrum import ComplexArray, RealArray, Spectrum
-from eis.suspicions import Explained, explain
+from eis.suspicions import explain
+from eis.valid_band import guessed_clocks, valid_band
 from eis.validity import Fault, Validity, ValidityVerdict
 
 __all__ = [
@@ -42,10 +45,12 @@ __all__ = [
     "Validity",
     "fit_ladder",
     "ladder_mu",
+    "lin_kk_many",
     "schonleber_ladder",
     "time_constants",
     "validate",
     "validate_many",
+    "why_not",
 ]
 
 FEWEST_POINTS = 8
@@ -60,8 +65,6 @@ LARGEST_MIRRORED = 0.03
 """Rms residual of the conjugate above which a wrong sign is not what is wrong."""
 NEGATIVE, NEGATIVE_POINTS = 0.05, 3
 """How far below zero, as a fraction of |Z|, and at how many points the real part must lie to be negative."""
-MOST_CUT_DECADES = 1.5
-CUT_STEP = 2
 
 
 def validate(
@@ -99,8 +102,102 @@ def validate(
     SpectrumError
         If fewer than 8 points are in use, or a point has \|Z\| = 0.
     """
+    _refuse(spectrum)
     f, z = spectrum.frequency_hz, spectrum.z_ohm
-    _refuse(spectrum, f, z)
+    clocks, has_time = _clocks(spectrum)
+    seen = None if _too_few(f) else screen(f, z[None], clocks[None])[0]
+    measured = _Measured(spectrum, clocks, has_time, tuple(repeats), other_amplitude)
+    return (_sound(measured, seen) if seen is not None else None) or _closely(measured)
+
+
+def validate_many(spectra: Iterable[Spectrum]) -> tuple[Validity, ...]:
+    """Say of each spectrum of an archive what `validate` says of it, the sound ones of each grid together.
+
+    Parameters
+    ----------
+    spectra : iterable of Spectrum
+        On one frequency grid or on several; an `eis.collection.Collection`, too.
+
+    Returns
+    -------
+    tuple of Validity
+        In the same order.
+
+    Raises
+    ------
+    SpectrumError
+        As `validate`, naming the first spectrum that cannot be tested; `why_not` tells beforehand.
+    """
+    every = list(spectra)
+    for spectrum in every:
+        _refuse(spectrum)
+    groups: dict[tuple[bytes, bool], list[int]] = {}
+    clocks = [_clocks(spectrum) for spectrum in every]
+    for i, (spectrum, (_, has_time)) in enumerate(zip(every, clocks, strict=True)):
+        groups.setdefault((spectrum.frequency_hz.tobytes(), has_time), []).append(i)
+    found: dict[int, Screened | None] = {}
+    for members in groups.values():
+        f = every[members[0]].frequency_hz
+        if not _too_few(f):
+            z, when = np.array([every[i].z_ohm for i in members]), np.array([clocks[i][0] for i in members])
+            found |= dict(zip(members, screen(f, z, when), strict=True))
+    out = []
+    for i, spectrum in enumerate(every):
+        measured, seen = _Measured(spectrum, *clocks[i]), found.get(i)
+        out.append((_sound(measured, seen) if seen is not None else None) or _closely(measured))
+    return tuple(out)
+
+
+def why_not(spectrum: Spectrum) -> SpectrumError | None:
+    """Return what keeps a spectrum from being tested, or None: leave it out of an archive beforehand."""
+    try:
+        _refuse(spectrum)
+    except SpectrumError as error:
+        return error
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A spectrum, when its points were measured, and what was measured again."""
+
+    spectrum: Spectrum
+    clocks: RealArray
+    has_time: bool
+    repeats: tuple[Spectrum, ...] = ()
+    other_amplitude: Spectrum | None = None
+
+
+def _sound(measured: _Measured, seen: Screened) -> Validity | None:
+    """Return that a spectrum with residuals beyond suspicion is valid, unless something else speaks against it."""
+    spectrum, f = measured.spectrum, measured.spectrum.frequency_hz
+    if spectrum.metadata.get("doubts") or _twice(measured, np.full(f.size, seen.noise)):
+        return None
+    verdict, because = _verdict(spectrum, (), seen.rms, seen.largest)
+    return Validity(
+        verdict=verdict,
+        method=_method("impedance"),
+        m=seen.m,
+        mu=seen.mu,
+        rms_residual=seen.rms,
+        max_residual=seen.largest,
+        because=because,
+        frequency_hz=f,
+        residual_real=seen.residual.real,
+        residual_imag=seen.residual.imag,
+        noise=seen.noise,
+        m_by=seen.m_by,
+        mains_hz=judging.mains_points(f),
+        f_min_hz=float(f[-1]),
+        f_max_hz=float(f[0]),
+        detectable_drift=seen.detectable_drift,
+    )
+
+
+def _closely(measured: _Measured) -> Validity:
+    """Look at a spectrum ladder by ladder and pattern by pattern."""
+    spectrum, clocks = measured.spectrum, measured.clocks
+    f, z = spectrum.frequency_hz, spectrum.z_ohm
     ladders = all_ladders(f, z)
     best = best_ladder(ladders)
     negative = bool((z.real < -NEGATIVE * np.abs(z)).sum() >= NEGATIVE_POINTS)
@@ -110,31 +207,30 @@ def validate(
     if not (negative or sign) and _size(best.residual)[0] > judging.INVALID:
         ladders = _better_form(f, z, ladders, FAR_BETTER * 2 * f.size)
     best = best_ladder(ladders)
-    uneven = uneven_noise(best)
+    uneven = uneven_noise(best.residual)
     if uneven is not None:
         ladders = all_ladders(f, z, form=best.form, unevenness=uneven)
         best = best_ladder(ladders)
-    clocks, has_time = _clocks(spectrum)
     quantity = z if best.form == "impedance" else 1 / z
-    found = explain(f, quantity, clocks, uneven)
+    found = explain(f, quantity, clocks, uneven, ladders)
     residual = best.residual
     if found.alone.any():  # what stands alone must not bend the ladder it is compared with
         clean = found.ladder
         residual = ladder_without(f, quantity, found.alone, clean.m, clean.extension)
     rms, largest = _size(residual)
     noise = found.ladder.sigma
-    measured_twice = _twice(spectrum, repeats, other_amplitude, noise * best.unevenness)
+    measured_twice = _twice(measured, noise * best.unevenness)
     faults = [*measured_twice, *sign]
     named = {fault.cause for fault in faults}
     if "sign" not in named:
-        patterns = [] if _too_few(f) else judging.faults_of(found, f, residual, has_time=has_time)
+        patterns = [] if _too_few(f) else judging.faults_of(found, f, residual, has_time=measured.has_time)
         if "nonlinear" in named:  # what else a non-linear cell leaves is not a cause of its own
             patterns = [one for one in patterns if one.cause in ("outlier", "mains")]
         faults += [one for one in patterns if not (one.cause == "drift" and "drift" in named)]
         left = found.ladder.residual
         faults += judging.leftover_faults(left, noise, _size(left)[0], named=bool(faults))
     faults.sort(key=lambda fault: fault.severity != "invalid")
-    low, high, cut = _valid_band(f, quantity, faults, found)
+    low, high, cut = valid_band(f, quantity, faults, found)
     verdict, because = _verdict(spectrum, faults, rms, largest)
     because = (*because, *(text for text in cut if text not in because))
     return Validity(
@@ -150,7 +246,7 @@ def validate(
         residual_imag=residual.imag,
         faults=tuple(faults),
         noise=noise,
-        m_by=lengths_by_criterion(ladders),
+        m_by=lengths_of(ladders),
         marked_hz=tuple(f[found.alone].tolist()),
         mains_hz=judging.mains_points(f),
         f_min_hz=low,
@@ -166,14 +262,15 @@ def _better_form(f: RealArray, z: ComplexArray, ladders: list[Ladder], margin: f
     return other if best_ladder(other).aicc < best_ladder(ladders).aicc - margin else ladders
 
 
-def _refuse(spectrum: Spectrum, f: RealArray, z: ComplexArray) -> None:
+def _refuse(spectrum: Spectrum) -> None:
+    f, z = spectrum.frequency_hz, spectrum.z_ohm
     if f.size < FEWEST_POINTS:
         raise SpectrumError(
             f"{f.size} points are too few for a Kramers–Kronig test; {FEWEST_POINTS} are needed",
             where=spectrum.name,
             mend="Measure more points.",
         )
-    if not np.all(np.abs(z) > 0):
+    if np.count_nonzero(z) < z.size:
         raise SpectrumError("A point has |Z| = 0", where=spectrum.name, mend="Drop the point: no cell has it.")
 
 
@@ -182,33 +279,37 @@ def _method(form: Form) -> str:
     return f"Lin-KK (complex, {weights}, series R, L and C, M by AICc)"
 
 
-def _clocks(spectrum: Spectrum) -> tuple[list[RealArray], bool]:
+def _clocks(spectrum: Spectrum) -> tuple[RealArray, bool]:
     """Return when each point in use was measured, 0 to 1: by the clock, else a guess for either direction."""
-    used = spectrum.used
     time = spectrum.columns.get("time_s")
-    if time is not None and np.isfinite(time[used]).all() and np.ptp(time[used]) > 0:
-        return [(time[used] - time[used].min()) / float(np.ptp(time[used]))], True
-    periods = np.cumsum(1 / spectrum.frequency_hz)
-    down = periods / periods[-1]
-    return [down, 1 - down], False
+    if time is not None:
+        time = time[spectrum.used]
+        first, last = float(time.min()), float(time.max())
+        if math.isfinite(first) and math.isfinite(last) and last > first:
+            return ((time - first) / (last - first))[None], True
+    return guessed_clocks(spectrum.frequency_hz), False
 
 
-def _twice(
-    spectrum: Spectrum, repeats: Sequence[Spectrum], other_amplitude: Spectrum | None, noise: RealArray
-) -> list[Fault]:
+def _twice(measured: _Measured, noise: RealArray) -> list[Fault]:
     """Return what second measurements, and harmonics, show."""
+    spectrum = measured.spectrum
     out = [judging.harmonics_fault(spectrum)]
     rising, noise_rising = np.log(spectrum.frequency_hz[::-1]), noise[::-1]
 
-    def change_of(pairs: tuple[RealArray, ComplexArray, ComplexArray]) -> Change:
+    def change_of(pairs: tuple[RealArray, ComplexArray, ComplexArray, RealArray]) -> Change:
         return change_between(*pairs, np.interp(np.log(pairs[0]), rising, noise_rising))
 
-    if other_amplitude is not None:
-        out.append(judging.amplitude_fault(change_of(pairs_between(spectrum, other_amplitude))))
-    changes = [(change_of(pairs_within(spectrum)), "where it was measured again")]
-    changes += [(change_of(pairs_between(spectrum, one)), f"in {one.name}, measured again") for one in repeats]
-    change, source = max(changes, key=lambda one: one[0].size)
-    out.append(judging.drift_fault(change, source))
+    if measured.other_amplitude is not None:
+        other = measured.other_amplitude
+        share = small_signal_share(spectrum, other)
+        out.append(judging.amplitude_fault(change_of(pairs_between(spectrum, other)), share))
+    changes = [
+        (change_of(pairs_between(spectrum, one)), f"in {one.name}, measured again") for one in measured.repeats
+    ]
+    if len(spectrum) < spectrum.all_frequency_hz.size:  # else no point was measured again
+        changes.insert(0, (change_of(pairs_within(spectrum)), "where it was measured again"))
+    if changes:
+        out.append(judging.drift_fault(*max(changes, key=lambda one: one[0].size)))
     return [one for one in out if one is not None]
 
 
@@ -216,7 +317,7 @@ def _sign(f: RealArray, z: ComplexArray, rms: float) -> list[Fault]:
     """Say so when the conjugate obeys Kramers–Kronig much better: the file has −Z″ where Z″ belongs."""
     if rms <= judging.INVALID:
         return []
-    mirrored, _ = _size(best_ladder(all_ladders(f, np.conj(z), step=2)).residual)
+    mirrored, _ = _size(best_ladder(all_ladders(f, np.conj(z))).residual)
     if mirrored >= min(rms / 3, LARGEST_MIRRORED):
         return []
     because = (
@@ -267,53 +368,6 @@ def _plain_words(spectrum: Spectrum) -> list[str]:
     if (z.imag > 0).all():
         return ["Z is inductive at every frequency: leads, or the wrong sign; there is no arc to be found."]
     return []
-
-
-def _valid_band(
-    f: RealArray, z: ComplexArray, faults: Sequence[Fault], seen: Explained
-) -> tuple[float, float, tuple[str, ...]]:
-    """Return the band (Hz) left when an end that drifts, or that leads disturb, is cut off as little as helps."""
-    edge = judging.edge_points(seen)
-    low, high = float(f[-1]), float(f[edge])
-    causes = {fault.cause for fault in faults} & ({one.pattern for one in seen.suspicions} | {"inconsistent"})
-    cut: list[str] = []
-    if edge:
-        size = max(one.size for one in seen.suspicions if one.points[0] < edge)
-        shown = format_si(high, "Hz", digits=3)
-        what = "one point stands" if edge == 1 else f"{edge} points stand"
-        cut.append(f"Above {shown} {what} out by up to {size:.2%} of |Z|, as leads and fixture make them.")
-    for cause, ends in (("high-frequency artefact", (0,)), ("drift", (-1,)), ("inconsistent", (0, -1))):
-        if cause not in causes:
-            continue
-        for end in ends:
-            kept = _without_end(f, z, end)
-            if kept is None:
-                continue
-            last = float(kept[0] if end == 0 else kept[-1])
-            shown = format_si(last, "Hz", digits=3)
-            if end == 0:
-                high = last
-                cut.append(f"Above {shown} the data break Kramers–Kronig; below it they do not.")
-            else:
-                low = last
-                cut.append(f"Below {shown} the data break Kramers–Kronig; above it they do not.")
-            break
-    return low, high, tuple(cut)
-
-
-def _without_end(f: RealArray, z: ComplexArray, end: int) -> RealArray | None:
-    """Return the frequencies left when so few points are cut off one end that nothing smooth is suspected."""
-    steps = int(MOST_CUT_DECADES * (f.size - 1) / math.log10(float(f[0] / f[-1])))
-    for lost in range(CUT_STEP, steps + 1, CUT_STEP):
-        part = slice(lost, None) if end == 0 else slice(None, -lost)
-        if f[part].size < 2 * FEWEST_POINTS:
-            return None
-        periods = np.cumsum(1 / f[part])
-        down = periods / periods[-1]
-        found: Explained = explain(f[part], z[part], [down, 1 - down])
-        if all(one.pattern == "outlier" for one in found.suspicions):
-            return f[part]
-    return None
 
 
 def _size(residual: ComplexArray) -> tuple[float, float]:

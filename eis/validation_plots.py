@@ -9,22 +9,26 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import CenteredNorm
+from matplotlib.figure import Figure
 
 from eis.errors import ConfigError
-from eis.quantities import format_si
 from eis.results import Validity
-from eis.spectrum import Spectrum
-from eis.verdict_plot import GREY, INK, own_axes, says
-from eis.zhit import zhit
+from eis.series_axis import SeriesAxis
+from eis.spectrum import RealArray, Spectrum
+from eis.verdict_plot import GREY, INK, own_axes
+from eis.zhit import ZHit, zhit_of
+from eis.zhit import zhit as zhit_alone
 
 __all__ = ["plot_residual_bands", "plot_residual_map", "plot_zhit"]
 
-BLUE, RED = "#0072b2", "#c1440e"
+SHOWN = 0.98
+"""Share of the residuals whose size the colours of a map tell; larger ones have the colour of the end."""
+MARKS = {"suspect": ("^", "#b06a00"), "invalid": ("X", "#b3400a")}
+BLUE, RED, GREEN = "#0072b2", "#c1440e", "#009e73"
 SHADED = {"drift": "//", "shift": "\\\\", "high-frequency artefact": "xx", "nonlinear": ".."}
 
 
-def plot_residual_bands(validity: Validity, *, ax: Axes | None = None) -> Axes:
+def plot_residual_bands(validity: Validity, zhit: ZHit | None = None, *, ax: Axes | None = None) -> Axes:
     """Draw Δ′ and Δ″ in % of |Z| with the bands of noise, what stands out, and what lies outside the valid band.
 
     The inner band holds two, the outer four standard deviations of the noise that is left when every fault is out:
@@ -34,6 +38,8 @@ def plot_residual_bands(validity: Validity, *, ax: Axes | None = None) -> Axes:
     ----------
     validity : Validity
         What `eis.validation.validate` returned.
+    zhit : ZHit, optional
+        What `eis.zhit.zhit_of` returned: the deviation of the modulus from its phase is drawn, too.
     ax : matplotlib Axes, optional
         Where to draw; a new figure if left out.
     """
@@ -47,6 +53,10 @@ def plot_residual_bands(validity: Validity, *, ax: Axes | None = None) -> Axes:
     ax.axhline(0, color=GREY, linewidth=0.7, zorder=1)
     ax.plot(f, real, "o-", color=INK, markersize=3.5, linewidth=0.8, label="Δ′", zorder=3)
     ax.plot(f, imaginary, "s--", color=BLUE, mfc="none", markersize=3.5, linewidth=0.8, label="Δ″", zorder=3)
+    deviation = np.zeros(1)
+    if zhit is not None:
+        deviation = 100 * zhit.deviation
+        ax.plot(f, deviation, "-", color=GREEN, linewidth=1.4, label="ln|Z| − Z-HIT", zorder=2)
     marked = np.isin(f, validity.marked_hz)
     if marked.any():
         worst = np.where(np.abs(real) > np.abs(imaginary), real, imaginary)[marked]
@@ -62,7 +72,15 @@ def plot_residual_bands(validity: Validity, *, ax: Axes | None = None) -> Axes:
         if np.isfinite(edge) and edge != inner:
             ax.axvline(edge, color=RED, linewidth=1.2, linestyle=":", label="end of the valid band")
     ax.set_xscale("log")
-    reach = float(max(np.abs(real).max(), np.abs(imaginary).max(), 500 * np.nan_to_num(validity.noise), 1e-9))
+    reach = float(
+        max(
+            np.abs(real).max(),
+            np.abs(imaginary).max(),
+            np.abs(deviation).max(),
+            500 * np.nan_to_num(validity.noise),
+            1e-9,
+        )
+    )
     ax.set(xlabel="frequency / Hz", ylabel="Δ / % of |Z|", ylim=(-1.15 * reach, 1.45 * reach))
     named = ", ".join(dict.fromkeys(validity.causes))
     ax.set_title(f"{validity.verdict}: {named}" if named else validity.verdict, loc="left", fontsize=9)
@@ -85,11 +103,8 @@ def plot_zhit(spectrum: Spectrum, validity: Validity | None = None, *, ax: Axes 
         Where to draw; a new figure if left out.
     """
     ax = own_axes(6.4, 2.6) if ax is None else ax
-    f, z = spectrum.frequency_hz, spectrum.z_ohm
-    model = None
-    if validity is not None:
-        model = z - (validity.residual_real + 1j * validity.residual_imag) * np.abs(z)
-    found = zhit(f, z, model_ohm=model)
+    f = spectrum.frequency_hz
+    found = zhit_alone(f, spectrum.z_ohm) if validity is None else zhit_of(spectrum, validity)
     ax.axvspan(*found.band_hz, color="#ececec", linewidth=0, zorder=0, label="fitted here")
     ax.axhline(0, color=GREY, linewidth=0.7, zorder=1)
     ax.plot(
@@ -102,55 +117,78 @@ def plot_zhit(spectrum: Spectrum, validity: Validity | None = None, *, ax: Axes 
 
 
 def plot_residual_map(
-    validities: Sequence[Validity],
-    *,
-    over: Sequence[float] | None = None,
-    label: str = "number",
-    part: str = "real",
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw the residuals of a series as a map: frequency across, time, temperature or pressure upward.
+    validities: Sequence[Validity], axis: SeriesAxis | None = None, *, ax: tuple[Axes, Axes] | None = None
+) -> tuple[Axes, Axes]:
+    """Draw the residuals of a series as colours: frequency across, temperature, pressure, time or cycle upward.
+
+    Each spectrum is a row with frequencies of its own. Rows that are not valid have a mark at their right end.
 
     Parameters
     ----------
     validities : sequence of Validity
-        One per spectrum, all on one frequency grid.
-    over : sequence of float, optional
-        What changed from one to the next, e.g. time; their number without it.
-    label : str
-        Its name and unit, for the axis.
-    part : {"real", "imag"}
-        Which residual.
-    ax : matplotlib Axes, optional
-        Where to draw; a new figure if left out.
+        One per spectrum.
+    axis : SeriesAxis, optional
+        Where each stands, from `eis.series_axis.series_axis` or ``SeriesAxis.of(hours, "time / h")``; their number
+        without it.
+    ax : tuple of matplotlib Axes, optional
+        Where to draw Δ′ and Δ″; a new figure if left out.
+
+    Returns
+    -------
+    tuple of Axes
+        That of Δ′ and that of Δ″.
 
     Raises
     ------
     ConfigError
-        If there is nothing to draw, the grids or lengths differ, or `part` is another word.
+        If there is nothing to draw, or not one place for each.
     """
     if not validities:
         raise ConfigError("There are no residuals to map", mend="Give at least one Validity.")
-    if part not in ("real", "imag"):
-        raise ConfigError(f"part is {part!r}", mend="Choose real or imag.")
-    f = validities[0].frequency_hz
-    if any(one.frequency_hz.shape != f.shape or not np.allclose(one.frequency_hz, f) for one in validities):
-        raise ConfigError("The spectra have different frequencies", mend="Map those on one grid.")
-    places = np.arange(len(validities), dtype=float) if over is None else np.asarray(over, dtype=float)
-    if places.shape != (len(validities),):
+    axis = SeriesAxis.of(np.arange(1.0, len(validities) + 1)) if axis is None else axis
+    if axis.values.size != len(validities):
         raise ConfigError(
-            f"There are {len(validities)} spectra and {places.size} values in over", mend="Give one for each."
+            f"There are {len(validities)} spectra and {axis.values.size} places", mend="Give one for each."
         )
-    ax = own_axes(6.4, 3.4) if ax is None else ax
-    order = np.argsort(places, kind="stable")
-    values = np.array([getattr(validities[i], f"residual_{part}") for i in order])
-    mesh = ax.pcolormesh(
-        f, places[order], 100 * values, cmap="RdBu_r", norm=CenteredNorm(), shading="nearest", rasterized=True
-    )
-    bar = ax.figure.colorbar(mesh, ax=ax)
-    bar.set_label(f"Δ{'′' if part == 'real' else '″'} / % of |Z|")
-    ax.set_xscale("log")
-    ax.set(xlabel="frequency / Hz", ylabel=label)
-    if len(validities) == 1:
-        says(ax, f"{format_si(float(f[0]), 'Hz')} … one spectrum")
+    if own := ax is None:
+        height = min(9.0, 2.6 + 0.12 * len(validities))
+        left, right = Figure(figsize=(8.6, height), layout="constrained").subplots(1, 2, sharey=True)
+        ax = (left, right)
+    both = np.concatenate([[*one.residual_real, *one.residual_imag] for one in validities])
+    noise = float(np.nanmedian([one.noise for one in validities]))
+    largest = 100 * max(float(np.quantile(np.abs(both), SHOWN)), 4 * np.nan_to_num(noise), 1e-9)
+    edges, mesh = axis.edges, None
+    for drawn, part, mark in zip(ax, ("real", "imag"), ("′", "″"), strict=True):
+        for row, i in enumerate(axis.order.tolist()):
+            values = 100 * getattr(validities[i], f"residual_{part}")
+            mesh = drawn.pcolormesh(
+                _between(validities[i].frequency_hz), edges[row : row + 2], values[None], cmap="RdBu_r",
+                vmin=-largest, vmax=largest, rasterized=True,
+            )  # fmt: skip
+        drawn.set_xscale("log")
+        drawn.set(xlabel="frequency / Hz", title=f"Δ{mark}")
+        for verdict, (marker, colour) in MARKS.items():
+            rows = [row for row, i in enumerate(axis.order) if validities[i].verdict == verdict]
+            if not rows:
+                continue
+            (marks,) = drawn.plot(
+                np.full(len(rows), 1.025), axis.centres[rows], marker, color=colour, markersize=5, clip_on=False,
+                linestyle="none", transform=drawn.get_yaxis_transform(), label=f"{verdict} ({len(rows)})",
+            )  # fmt: skip
+            marks.set_in_layout(False)
+    axis.label_rows(ax[0])
+    if mesh is not None:
+        ax[1].figure.colorbar(mesh, ax=list(ax), label="residual / % of |Z|", extend="both", pad=0.03)
+    handles, labels = ax[1].get_legend_handles_labels()
+    if handles and own:
+        ax[1].figure.legend(handles, labels, loc="outside upper right", frameon=False, fontsize=8, ncols=2)
+    elif handles:
+        ax[1].legend(handles, labels, loc="upper right", fontsize=8)
     return ax
+
+
+def _between(f: RealArray) -> RealArray:
+    """Return where the cells of a falling frequency axis end (Hz), shape (n + 1,): half way, in log."""
+    x = np.log(f)
+    middle = (x[1:] + x[:-1]) / 2
+    return np.asarray(np.exp(np.concatenate([[2 * x[0] - middle[0]], middle, [2 * x[-1] - middle[-1]]])))

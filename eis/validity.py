@@ -118,6 +118,11 @@ class Validity:
     detectable_drift: float = math.nan
 
     @property
+    def form(self) -> Literal["impedance", "admittance"]:
+        """What the ladder was fitted to, and the residuals are fractions of."""
+        return "admittance" if "admittance" in self.method else "impedance"
+
+    @property
     def causes(self) -> tuple[str, ...]:
         """The causes of all faults, the worst first."""
         return tuple(fault.cause for fault in self.faults)

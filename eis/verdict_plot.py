@@ -30,7 +30,7 @@ VERDICT_MARKERS = {
     Verdict.FAIL: "s",
 }
 GUARD_BAND: dict[str, Any] = {"facecolor": "#eeeeee", "edgecolor": GREY, "hatch": "////", "linewidth": 0.6}
-READING_LABELS = {"asr": "R·A", "per_area": "R/A", "absolute": "R"}
+READING_LABELS = {"asr": "R·A", "per_area": "R/A", "absolute": "R", "direct": "value"}
 """How each reading of a limit's unit is written."""
 
 
@@ -110,9 +110,9 @@ def _draw_finding(ax: Axes, row: int, finding: Finding, frame: tuple[float, floa
     colour = VERDICT_COLOURS.get(finding.verdict, "#595959")
     hollow = finding.verdict not in VERDICT_MARKERS
     (low, high), (ratio, half, accept) = frame, _ratios(finding)
-    if accept < 1:
-        start = max(accept, low)
-        ax.add_patch(Rectangle((start, row - 0.26), 1 - start, 0.52, zorder=1, **GUARD_BAND))
+    if math.isfinite(accept) and accept != 1:  # below an upper limit, above a lower one
+        start, stop = sorted((max(accept, low), 1.0))
+        ax.add_patch(Rectangle((start, row - 0.26), stop - start, 0.52, zorder=1, **GUARD_BAND))
     text = str(finding.verdict)
     if ratio > 0:
         if math.isfinite(half):

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from fitting.bulk import Batch, fit_many
     from fitting.circuit import Circuit, parse
     from fitting.cnls import fit
+    from fitting.drt_batch import DrtBatch
     from fitting.joint import JointFit, fit_joint
     from fitting.profile import Profile
     from fitting.relaxation import drt
-    from fitting.relaxation_bulk import DrtBatch, drt_many
+    from fitting.relaxation_bulk import drt_many
     from fitting.selection import compare, select
 
 __all__ = [
@@ -36,7 +37,7 @@ _HOME = {
     "Batch": "fitting.bulk",
     "Bootstrap": "fitting.bootstrap",
     "Circuit": "fitting.circuit",
-    "DrtBatch": "fitting.relaxation_bulk",
+    "DrtBatch": "fitting.drt_batch",
     "JointFit": "fitting.joint",
     "Profile": "fitting.profile",
     "compare": "fitting.selection",

@@ -17,6 +17,8 @@ BURN_IN = 20
 """Draws left out at the beginning; each starts afresh from a new velocity."""
 MOST_BOUNCES = 2000
 """Walls one move may meet before it is cut short."""
+AT_ZERO = 0.1
+"""Share of its width by which a band that begins at the lowest draw may miss zero and still reach it."""
 
 
 def truncated_draws(covariance: RealArray, mean: RealArray, start: RealArray, count: int, seed: int) -> RealArray:
@@ -120,4 +122,5 @@ def shortest_band(values: RealArray, share: float = 0.95) -> tuple[RealArray, Re
     at = np.argmin(widths, axis=0)
     column = np.arange(values.shape[1])
     low, high = ordered[at, column], ordered[at + inside, column]
-    return np.where(at == 0, np.minimum(low, 0.0), low), high
+    heaped = (at == 0) & (low < AT_ZERO * (high - low))
+    return np.where(heaped, np.minimum(low, 0.0), low), high

@@ -68,9 +68,9 @@ def solve(matrix: RealArray, vector: RealArray, free: Mask | None = None) -> tup
     inside = _plain(h, g, np.ones(g.size, dtype=bool)) > 0 if free is None else free.copy()
     compiled = None if os.environ.get(WITHOUT) else sys.modules.get("fitting.drt_engine")
     if compiled is not None:  # worth it only where it is loaded already: that takes longer than a spectrum
-        many = compiled.solve_many(h[None], ONE, g[None], inside[None], TOLERANCE, PATIENCE, MOST_ROUNDS)
-        if many[1][0]:
-            return many[0][0] / size, many[0][0] > 0
+        many = compiled.solve_many(h[None], ONE, g[None], inside[None], TOLERANCE, PATIENCE, 5 * MOST_ROUNDS)
+        x = many[0][0] if many[1][0] else _lawson_hanson(h, g)
+        return x / size, x > 0
     fewest, patience = g.size + 1, PATIENCE
     x = np.zeros(g.size)
     for _ in range(MOST_ROUNDS):

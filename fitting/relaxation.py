@@ -18,7 +18,7 @@ from fitting.drt_bayes import shortest_band, truncated_draws
 from fitting.drt_hierarchical import self_tuned
 from fitting.drt_lambda import FLOOR, LAMBDAS, NEGATIVE, Modes, Rule, check_rule, choose, misfit, modes, raised
 from fitting.drt_matrices import Basis, Matrices, Part, Penalty, matrices
-from fitting.drt_peaks import Posterior, find_peaks
+from fitting.drt_peaks import BAND, WINDOW, Posterior, find_peaks
 from fitting.drt_problem import Laid, Weight, blocks, check_sweep, chosen_extras, lay_out, weights_of
 from fitting.drt_solver import solve, solve_positive
 
@@ -141,7 +141,7 @@ def drt(
     capacitance : bool or "auto"
         Whether a series capacitance does; ``"auto"`` if the spectrum ends in a blocking tail.
     draws : int
-        Number of draws from the truncated posterior for bands and intervals; 0 takes its Gaussian approximation.
+        Number of draws from the truncated posterior; the band then holds what they say besides the Gaussian one.
     seed : int
         Seed of the draws.
 
@@ -256,23 +256,23 @@ def _record(
     size = float(laid.data @ laid.data) / spectrum.frequency_hz.size
     variance = max(noise, FLOOR**2 * size)
     covariance: RealArray = np.asarray(inverse * variance, dtype=np.float64)
-    drawn = np.empty((0, state.x.size))
-    if options.draws and variance > 0:
-        mean = inverse @ state.right
-        drawn = truncated_draws(covariance, mean, state.x, options.draws, options.seed)
     coefficients = state.x[:m] * scale
     gamma = grid.values @ coefficients
-    if drawn.size:
-        low, high = shortest_band(drawn[:, :m] @ (grid.values.T * scale))
-    else:
-        u = np.sqrt(np.maximum(((grid.values @ covariance[:m, :m]) * grid.values).sum(axis=1), 0)) * scale
-        low, high = gamma - TWO_SIDED * u, gamma + TWO_SIDED * u
-        low = np.maximum(low, 0.0) if options.non_negative else low
+    even = options.method == "ridge"
+    believed: RealArray = covariance * BAND[even] ** 2
+    u = np.sqrt(np.maximum(((grid.values @ believed[:m, :m]) * grid.values).sum(axis=1), 0)) * scale
+    low, high = gamma - TWO_SIDED * u, gamma + TWO_SIDED * u
+    low = np.maximum(low, 0.0) if options.non_negative else low
+    drawn = np.empty((0, state.x.size))
+    if options.draws and variance > 0:
+        drawn = truncated_draws(believed, inverse @ state.right, state.x, options.draws, options.seed)
+        # the walls of many coefficients push the draws away from zero, farther than the truth where γ is small
+        lowest, highest = shortest_band(drawn[:, :m] @ (grid.values.T * scale))
+        low, high = np.minimum(low, lowest), np.maximum(high, highest)
     known = Posterior(
         grid=grid,
         coefficients=coefficients,
         covariance=covariance[:m, :m] * scale**2,
-        draws=drawn[:, :m] * scale,
         normal=state.normal,
         right=state.right,
         plain=state.plain,
@@ -283,13 +283,13 @@ def _record(
         variance=variance,
         scale=scale,
         n_data=laid.data.size,
-        even=options.method == "ridge",
+        even=even,
     )
     peaks, notes = find_peaks(known)
     beside = {}
     for i, name in enumerate(laid.extras):
-        u = drawn[:, m + i].std() if drawn.size else math.sqrt(max(covariance[m + i, m + i], 0.0))
-        beside[name] = float(state.x[m + i] * laid.unit[i]), float(u * laid.unit[i])
+        u_extra = math.sqrt(max(float(covariance[m + i, m + i]), 0.0))
+        beside[name] = float(state.x[m + i] * laid.unit[i]), float(u_extra * laid.unit[i])
     nothing = (math.nan, math.nan)
     r_inf, inductance, elastance = (beside.get(n, nothing) for n in ("r_inf", "inductance", "capacitance"))
     words = [*state.notes, *notes]
@@ -304,17 +304,13 @@ def _record(
         weight=options.weight, lambda_=state.lambda_, lambda_rule=state.rule,
         r_inf_ohm=r_inf[0], u_r_inf_ohm=r_inf[1], inductance_h=inductance[0], u_inductance_h=inductance[1],
         elastance_per_f=elastance[0], u_elastance_per_f=elastance[1],
-        r_pol_ohm=float(grid.area @ coefficients), u_r_pol_ohm=_spread(known, grid.area),
         tau_s=grid.fine_tau_s, gamma_ohm=gamma, gamma_low_ohm=low, gamma_high_ohm=high,
         peaks=peaks, because=tuple(words), noise=math.sqrt(noise), n_effective=n_effective,
         frequency_hz=spectrum.frequency_hz, z_ohm=spectrum.z_ohm, z_fit_ohm=z_fit,
-        coefficients=coefficients, covariance=known.covariance, cumulative=grid.cumulative, draws=known.draws,
+        coefficients=coefficients, covariance=known.covariance * WINDOW[even] ** 2, cumulative=grid.cumulative,
+        draws=drawn[:, :m] * scale,
         metadata=dict(spectrum.metadata),
     )  # fmt: skip
-
-
-def _spread(known: Posterior, row: RealArray) -> float:
-    return float((known.draws @ row).std()) if known.draws.size else known.u(row)
 
 
 def _beside(grid: Matrices, r_inf: float, inductance: float, elastance: float) -> np.ndarray:

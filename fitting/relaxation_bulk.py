@@ -8,148 +8,24 @@ zero have to be found.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from eis.errors import FitError
-from eis.spectrum import ComplexArray, RealArray
-from fitting.drt_lambda import LAMBDAS, NEGATIVE, Modes, Rule, modes, raised, scores
+from eis.spectrum import ComplexArray, IntArray, RealArray
+from fitting.drt_batch import DrtBatch, at_centres
+from fitting.drt_lambda import FLOOR, LAMBDAS, NEGATIVE, Modes, Rule, modes, raised, scores
 from fitting.drt_matrices import Basis, Matrices, Part, Penalty, matrices
 from fitting.drt_problem import Extra, blocks, check_sweep, chosen_extras, columns, stacked
 from fitting.drt_solver import solve, solve_many
-from fitting.relaxation import Options
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
+from fitting.relaxation import FEWEST_FREE, Options
 
 BULK_RULE: Rule = "mgcv"
 """Plain cross-validation of a thousand spectra under-smooths a few of them grossly; the modified kind does not."""
 BLOCK = 2048
 """Spectra worked on at a time, so that memory stays bounded."""
-VALLEY = 0.9
-"""A valley parts two peaks if it is lower than this share of the smaller one."""
-
-
-@dataclass(frozen=True, eq=False)
-class DrtBatch:
-    """Distributions of many spectra over one grid of τ.
-
-    Parameters
-    ----------
-    frequency_hz : ndarray, shape (n,)
-        Frequency (Hz).
-    tau_s : ndarray, shape (m,)
-        Centres of the basis functions (s), rising.
-    gamma_ohm : ndarray, shape (spectra, m)
-        γ there (ohm per unit of ln τ); NaN for a spectrum that could not be used.
-    coefficients : ndarray, shape (spectra, m)
-        Coefficients of the basis functions (ohm).
-    area : ndarray, shape (m,)
-        Integral of each basis function.
-    lambda_ : ndarray, shape (spectra,)
-        Strength of smoothing.
-    r_inf_ohm, inductance_h, elastance_per_f : ndarray, shape (spectra,)
-        What stands beside γ; NaN where not part of the model.
-    rms_residual : ndarray, shape (spectra,)
-        Root mean square of ``|Z − Ẑ|/|Z|``.
-    """
-
-    frequency_hz: RealArray
-    tau_s: RealArray
-    gamma_ohm: RealArray
-    coefficients: RealArray
-    area: RealArray
-    lambda_: RealArray
-    r_inf_ohm: RealArray
-    inductance_h: RealArray
-    elastance_per_f: RealArray
-    rms_residual: RealArray
-
-    def __len__(self) -> int:
-        return int(self.lambda_.size)
-
-    @property
-    def r_pol_ohm(self) -> RealArray:
-        """Polarisation resistance ∫γ d ln τ (ohm), shape (spectra,)."""
-        return np.asarray(self.coefficients @ self.area)
-
-    def resistance(self, tau_low_s: float, tau_high_s: float) -> RealArray:
-        """Return the resistance in a window of τ (ohm), shape (spectra,).
-
-        Parameters
-        ----------
-        tau_low_s, tau_high_s : float
-            The window (s).
-        """
-        if not 0 <= tau_low_s < tau_high_s:
-            raise FitError(
-                f"A window of τ from {tau_low_s:g} to {tau_high_s:g} s holds nothing",
-                mend="Give the shorter τ first, both in seconds.",
-            )
-        x = np.log(self.tau_s)
-        step = float(x[1] - x[0])
-        low, high = (np.log(max(end, 1e-300)) for end in (tau_low_s, min(tau_high_s, 1e300)))
-        inside = np.clip(np.minimum(x + step / 2, high) - np.maximum(x - step / 2, low), 0, step) / step
-        return np.asarray(self.coefficients @ (self.area * inside))
-
-    def peaks(self, row: int) -> tuple[RealArray, RealArray]:
-        """Return τ (s) and R (ohm) of the peaks of one spectrum, in order of τ, without a judgement on them.
-
-        `fitting.drt` of that spectrum gives them with their uncertainty and probability.
-        """
-        gamma = self.gamma_ohm[row]
-        if not np.isfinite(gamma).all() or not gamma.max() > 0:
-            return np.empty(0), np.empty(0)
-        tops = [int(i) + 1 for i in np.flatnonzero((gamma[1:-1] > gamma[:-2]) & (gamma[1:-1] >= gamma[2:]))]
-        tops = [i for i in tops if gamma[i] > 1e-3 * gamma.max()]
-        k = 0
-        while k < len(tops) - 1:
-            a, b = tops[k], tops[k + 1]
-            if gamma[a : b + 1].min() > VALLEY * min(gamma[a], gamma[b]):
-                tops.pop(k if gamma[a] < gamma[b] else k + 1)
-                k = max(k - 1, 0)
-            else:
-                k += 1
-        edges = [
-            0,
-            *(a + int(np.argmin(gamma[a : b + 1])) for a, b in pairwise(tops)),
-            gamma.size,
-        ]
-        masses = self.coefficients[row] * self.area
-        areas = [float(masses[a:b].sum()) for a, b in pairwise(edges)] if tops else []
-        return self.tau_s[tops], np.array(areas)
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return one row per spectrum: λ, R∞, L, 1/C, ∫γ and the residual."""
-        import pandas as pd
-
-        names = ("lambda_", "r_inf_ohm", "inductance_h", "elastance_per_f", "r_pol_ohm", "rms_residual")
-        return pd.DataFrame({name.rstrip("_"): getattr(self, name) for name in names})
-
-    def to_xarray(self) -> xr.Dataset:
-        """Return γ over spectrum and tau, and what stands beside it, as a Dataset."""
-        import xarray as xr
-
-        ohm = {"units": "ohm"}
-        return xr.Dataset(
-            {
-                "gamma": (("spectrum", "tau"), self.gamma_ohm, ohm),
-                "r_inf": ("spectrum", self.r_inf_ohm, ohm),
-                "r_pol": ("spectrum", self.r_pol_ohm, ohm),
-                "inductance": ("spectrum", self.inductance_h, {"units": "H"}),
-                "lambda": ("spectrum", self.lambda_),
-                "rms_residual": ("spectrum", self.rms_residual),
-            },
-            coords={"tau": ("tau", self.tau_s, {"units": "s"})},
-        )
-
-    def __repr__(self) -> str:
-        bad = int((~np.isfinite(self.lambda_)).sum())
-        return f"<DrtBatch: {len(self)} spectra, {self.tau_s.size} τ" + (f", {bad} unusable>" if bad else ">")
 
 
 def drt_many(
@@ -212,7 +88,9 @@ def drt_many(
     usable = np.isfinite(z).all(axis=1) & (np.abs(np.where(np.isfinite(z), z, 0)) > 0).all(axis=1)
     m = grid.tau_s.size
     out = np.full((z.shape[0], m + 3), np.nan)
-    lambdas, rms = np.full(z.shape[0], np.nan), np.full(z.shape[0], np.nan)
+    lambdas, rms, variance = (np.full(z.shape[0], np.nan) for _ in range(3))
+    which = np.zeros(z.shape[0], dtype=np.int64)
+    inverses: list[RealArray] = []
     tailed = np.zeros(z.shape[0], dtype=bool)
     tailed[usable] = blocks(f, z[usable]) if options.capacitance == "auto" else bool(options.capacitance)
     for has_tail in (False, True):
@@ -221,13 +99,16 @@ def drt_many(
             extras = chosen_extras(parts, r_inf=r_inf, inductance=inductance, capacitance=has_tail)
             beside = [m + ("r_inf", "inductance", "capacitance").index(name) for name in extras]
             at = np.array([*range(m), *beside])
-            out[chosen[:, None], at], lambdas[chosen], rms[chosen] = _group(grid, z[chosen], extras, options)
+            made = _group(grid, z[chosen], extras, options)
+            out[chosen[:, None], at], lambdas[chosen], rms[chosen] = made.solutions, made.lambdas, made.rms
+            variance[chosen], which[chosen] = made.variance_ohm2, made.which + len(inverses)
+            inverses.extend(made.inverses)
     coefficients = out[:, :m]
-    at_centres = _at_centres(grid)
+    here = at_centres(grid.fine_tau_s, grid.tau_s, grid.values)
     return DrtBatch(
         frequency_hz=f,
         tau_s=grid.tau_s,
-        gamma_ohm=coefficients @ at_centres.T,
+        gamma_ohm=coefficients @ here.T,
         coefficients=coefficients,
         area=grid.area,
         lambda_=lambdas,
@@ -235,37 +116,58 @@ def drt_many(
         inductance_h=out[:, m + 1],
         elastance_per_f=out[:, m + 2],
         rms_residual=rms,
+        variance_ohm2=variance,
+        inverses=np.array(inverses).reshape(-1, m, m) if inverses else np.full((1, m, m), np.nan),
+        which=which,
+        fine_tau_s=grid.fine_tau_s,
+        values=grid.values,
+        non_negative=non_negative,
     )
 
 
-def _at_centres(grid: Matrices) -> RealArray:
-    """Return γ at the centres of the basis functions, per coefficient."""
-    place = np.searchsorted(grid.fine_tau_s, grid.tau_s * (1 - 1e-9))
-    return grid.values[place]
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Spectra with the same model: solutions in natural units, λ, residuals, and what their uncertainty takes."""
+
+    solutions: RealArray
+    lambdas: RealArray
+    rms: RealArray
+    variance_ohm2: RealArray
+    inverses: RealArray
+    which: IntArray
 
 
-def _group(
-    grid: Matrices, z: ComplexArray, extras: tuple[Extra, ...], options: Options
-) -> tuple[RealArray, RealArray, RealArray]:
-    """Return solutions in natural units, λ and relative residuals of spectra with the same model."""
+def _group(grid: Matrices, z: ComplexArray, extras: tuple[Extra, ...], options: Options) -> _Group:
     size = np.abs(z)
     scale = np.median(size, axis=1)
     weight = 1 / np.exp(np.log(size / scale[:, None]).mean(axis=0))
     kernel, unit = columns(grid, extras)
     rows = stacked(kernel, weight, options.parts)
-    made = modes(grid, rows)
-    shared = _Shared(grid, rows, rows.T @ rows, made, {})
+    shared = _Shared(grid, rows, rows.T @ rows, modes(grid, rows), {})
     m = grid.tau_s.size
     x, lambdas = np.empty((z.shape[0], rows.shape[1])), np.empty(z.shape[0])
+    left = np.empty(z.shape[0])
     for begin in range(0, z.shape[0], BLOCK):
         part = slice(begin, begin + BLOCK)
         data = stacked(np.ascontiguousarray((z[part] / scale[part, None]).T), weight, options.parts)
         x[part], lambdas[part] = _block(shared, data, options)
+        squares = (data**2).sum(axis=0)
+        noise = _misfits(shared.plain, (shared.rows.T @ data).T, x[part], data)
+        freedom = np.maximum(rows.shape[0] - shared.modes.effective(lambdas[part]), FEWEST_FREE)
+        left[part] = np.maximum(noise / freedom, FLOOR**2 * squares / grid.frequency_hz.size)
     fitted = x @ kernel.T
     relative = np.abs(fitted * scale[:, None] - z) / size
     x *= scale[:, None]
     x[:, m:] *= unit
-    return x, lambdas, np.sqrt((relative**2).mean(axis=1))
+    different, which = np.unique(lambdas, return_inverse=True)
+    return _Group(
+        solutions=x,
+        lambdas=lambdas,
+        rms=np.sqrt((relative**2).mean(axis=1)),
+        variance_ohm2=left * scale**2,
+        inverses=np.stack([shared.inverse(lam)[:m, :m] for lam in different.tolist()]),
+        which=which,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,16 +178,16 @@ class _Shared:
     rows: RealArray
     plain: RealArray
     modes: Modes
-    inverses: dict[int, RealArray]
+    inverses: dict[float, RealArray]
 
-    def inverse(self, k: int, lambda_: float) -> RealArray:
-        if k not in self.inverses:
+    def inverse(self, lambda_: float) -> RealArray:
+        if lambda_ not in self.inverses:
             normal = self.plain.copy()
             m = self.grid.tau_s.size
             normal[:m, :m] += lambda_ * self.grid.roughness
             size = np.sqrt(np.diag(normal))
-            self.inverses[k] = np.linalg.inv(normal / np.outer(size, size)) / np.outer(size, size)
-        return self.inverses[k]
+            self.inverses[lambda_] = np.linalg.inv(normal / np.outer(size, size)) / np.outer(size, size)
+        return self.inverses[lambda_]
 
 
 def _block(shared: _Shared, data: RealArray, options: Options) -> tuple[RealArray, RealArray]:
@@ -297,7 +199,7 @@ def _block(shared: _Shared, data: RealArray, options: Options) -> tuple[RealArra
         which = np.argmin(scores(shared.modes, data, options.lambda_ or BULK_RULE), axis=0)
     right = (shared.rows.T @ data).T
     met, which = np.unique(which, return_inverse=True)
-    inverses = np.stack([shared.inverse(int(k), float(tried[k])) for k in met])
+    inverses = np.stack([shared.inverse(float(tried[k])) for k in met])
     x = np.empty_like(right)
     for k in range(met.size):
         x[which == k] = right[which == k] @ inverses[k]

@@ -293,6 +293,27 @@ def _against_simpler(fitted: Fit, others: Sequence[Fit]) -> tuple[str, float]:
     return simpler.circuit, float(f_distribution.sf(gain / max(fitted.chi2 / degrees, 1e-300), more, degrees))
 
 
+def needed_arcs(fits: Sequence[Fit]) -> dict[str, float]:
+    """Return how much the data need each arc of the chosen circuit: ΔAICc of the best circuit with fewer arcs.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        The chosen circuit first, as `select` returns them; only circuits nested in it are compared.
+
+    Returns
+    -------
+    dict of str to float
+        By name of the arc; empty if no simpler circuit was tried. Below 4 an arc is not needed.
+    """
+    chosen = fits[0]
+    circuit = parse(chosen.circuit)
+    fewer = [
+        one.aicc for one in fits[1:] if len(one.arcs) < len(chosen.arcs) and is_nested(parse(one.circuit), circuit)
+    ]
+    return {arc.name: min(fewer) - chosen.aicc for arc in chosen.arcs} if fewer else {}
+
+
 def is_nested(inner: Circuit, outer: Circuit) -> bool:
     """Tell whether `inner` is a limiting case of `outer`: each of its parts in series has its own match there.
 

@@ -74,7 +74,7 @@ class Guardian:
             shared["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # this interpreter, and no text from elsewhere # nosec B603
                 [sys.executable, "-P", "-m", "instruments.guardian"],
                 bufsize=0,
                 stdin=subprocess.PIPE,

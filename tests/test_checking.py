@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eis.assignment import NEGATIVE, POSITIVE
 from eis.checking import check, p_conform
 from eis.errors import ConfigError
 from eis.extraction import AMBIGUOUS, INTERFACE
-from eis.results import Interface, Verdict
+from eis.process_values import load_process_values, process_values
+from eis.results import Interface, Line, Verdict
 from eis.spec import ISO_14253_FACTOR, Spec
 
 SPEC = Spec.load("lges-negative-electrode")
@@ -201,3 +203,244 @@ def test_the_limit_is_printed_as_its_source_prints_it():
     text = str(check([interface()], SPEC))
     assert "3 mΩ/cm² or less" in text
     assert "secondary source" in text
+
+
+def spec_of(*limits, windows=(), **more):
+    """A spec of the given limits, each a mapping as in its TOML file."""
+    source = {"title": "own", "evidence": "agreed"}
+    content = {"name": "own", "title": "own", "limits": limits, "windows": windows, "source": source}
+    return Spec.model_validate(content | more)
+
+
+def test_a_value_worse_known_than_30_percent_is_not_a_result_even_if_the_arc_is():
+    found = check([interface(0.002, 0.0007)], SPEC, reading="asr")
+    assert found.verdict is Verdict.NOT_RESOLVED
+    assert "35% of its value" in found.because
+
+
+def test_an_arc_the_data_do_not_need_is_not_resolved():
+    found = check([interface(10.0, 0.1)], SPEC, reading="asr", needed={"R2": 3.9})
+    assert found.verdict is Verdict.NOT_RESOLVED
+    assert "ΔAICc = 3.9" in found.because
+    assert check([interface(10.0, 0.1)], SPEC, reading="asr", needed={"R2": 4.0}).verdict is Verdict.FAIL
+
+
+def test_an_unknown_need_of_an_arc_is_not_taken_for_one():
+    assert (
+        check([interface(10.0, 0.1)], SPEC, reading="asr", needed={"R2": math.nan}).verdict is Verdict.NOT_RESOLVED
+    )
+
+
+@pytest.mark.parametrize("blank", [-1e-3, math.nan, math.inf])
+def test_a_blank_that_has_no_uncertainty_is_refused(blank):
+    with pytest.raises(ConfigError, match="blank_u_ohm"):
+        check([interface()], SPEC, blank_u_ohm=blank)
+
+
+def test_a_limit_below_the_limit_of_quantification_cannot_be_failed():
+    found = check([interface(0.01, 0.0001, area=2.0)], SPEC, reading="asr", blank_u_ohm=0.0002)
+    (finding,) = found.findings
+    assert found.verdict is Verdict.NOT_RESOLVED
+    assert (finding.lod, finding.loq) == pytest.approx((3.3 * 0.0004, 10 * 0.0004))
+    assert finding.u == pytest.approx(math.hypot(0.0002, 0.0004))  # the blank is part of the uncertainty
+    assert "below the limit of quantification" in found.because
+    assert any(
+        "a blank known to 150 µΩ" in text for text in found.would_change
+    )  # a tenth of 1.5 mΩ, the limit at 2 cm²
+
+
+def test_a_value_below_the_limit_of_detection_is_not_resolved_or_passes_by_its_bound():
+    limit = spec_of({"text": "10 mΩ·cm²"}, process=INTERFACE)
+    (finding,) = check([interface(0.002, 1e-5)], limit, blank_u_ohm=0.001).findings
+    assert finding.verdict is Verdict.PASS
+    assert finding.by_bound
+    assert "below the limit of detection" in finding.because
+
+
+def test_a_blank_that_stands_in_the_budget_already_is_not_counted_twice():
+    lines = (Line("fit", 0.0003, "given"), Line("fixture", 0.0001, "given"))
+    (finding,) = check([interface(u=0.000316, lines=lines)], SPEC, reading="asr", blank_u_ohm=0.0001).findings
+    assert finding.u == pytest.approx(math.hypot(0.0003, 0.0001))
+
+
+def test_an_arc_that_may_be_something_else_does_not_pass_by_its_bound():
+    arc = interface(0.0005, 0.0005, resolved=False, because=("33 %",), process=AMBIGUOUS)
+    assert check([arc], SPEC, reading="asr").verdict is Verdict.NOT_RESOLVED
+    assert check([arc], SPEC, reading="asr", element="R2").verdict is Verdict.PASS
+
+
+def test_an_arc_that_is_one_electrode_s_as_likely_as_the_other_s_decides_nothing():
+    either = ((NEGATIVE, 0.5), (POSITIVE, 0.49))
+    one = interface(10.0, 0.1, process=AMBIGUOUS, probabilities=either)
+    other = interface(20.0, 0.1, name="R3", process=AMBIGUOUS, probabilities=either)
+    found = check([one], SPEC)
+    assert found.verdict is Verdict.NOT_RESOLVED
+    assert "R2 (50%)" in found.because
+    assert check([one, other], SPEC).verdict is Verdict.FAIL  # one of the two it is, and both are beyond
+    assert check([one], SPEC, element="R2").verdict is Verdict.FAIL
+
+
+def test_few_degrees_of_freedom_widen_the_guard_band_and_are_printed():
+    lines = (Line("repeats", 0.0002, "given", 3.0),)
+    (finding,) = check([interface(0.0024, 0.0002, lines=lines)], SPEC, reading="asr").findings
+    assert finding.k == pytest.approx(
+        3.307, abs=1e-3
+    )  # Student's t, 97.725 %, 3 degrees of freedom (GUM table G.2)
+    assert finding.acceptance_limit == pytest.approx(0.003 - 3.307 * 0.0002, abs=1e-7)
+    assert finding.verdict is Verdict.CONDITIONAL_PASS
+    assert "3 degrees of freedom" in finding.because
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [("simple", "PASS"), ("iso-14253", "CONDITIONAL_PASS"), ("probability", "CONDITIONAL_PASS")],
+)
+def test_another_rule_gives_another_verdict(rule, verdict):
+    assert check([interface(0.0028, 0.0002)], SPEC.decided_by(rule=rule), reading="asr").verdict == verdict
+
+
+def test_what_another_reading_would_say_is_told_for_every_number_of_interfaces():
+    found = check([interface(0.001, 1e-5, area=10.0)], SPEC, reading="asr")
+    assert found.verdict is Verdict.FAIL
+    said = " | ".join(found.would_change)
+    assert "R2 with reading per_area, 1 in the path: PASS (100 µΩ/cm²)" in said
+    assert "R2 with reading absolute, 2 in the path: PASS (500 µΩ)" in said
+    assert "a limit of 10.2 mΩ·cm² (asr) or more would be met" in said
+
+
+def test_the_uncertainty_that_would_decide_is_told():
+    found = check([interface(0.0029, 0.0002)], SPEC, reading="asr")
+    assert "read as asr, a standard uncertainty below 50 µΩ·cm² would decide" in found.would_change
+    better = check([interface(0.0029, 0.0000499)], SPEC, reading="asr")
+    assert better.verdict is Verdict.PASS
+
+
+SEVERAL = spec_of(
+    {"text": "10 Ω·cm² or less"},
+    {"text": "25 mΩ·cm² or less", "process": "grain boundary"},
+    {"quantity": "bulk conductivity", "text": "at least 1 mS/cm"},
+    process=INTERFACE,
+)
+ARCS = (interface(5.0, 0.1), interface(0.02, 0.001, name="R1", process="grain boundary"))
+
+
+@pytest.mark.parametrize(
+    ("arcs", "conductivity", "verdict"),
+    [
+        (ARCS, {"value": "2 mS/cm", "u": "0.1 mS/cm"}, Verdict.PASS),
+        (ARCS, {"value": "0.5 mS/cm", "u": "0.1 mS/cm"}, Verdict.FAIL),
+        (ARCS, {"value": "1.1 mS/cm", "u": "0.1 mS/cm"}, Verdict.CONDITIONAL_PASS),
+        (ARCS, {"value": "2 mS/cm"}, Verdict.NOT_RESOLVED),
+        (ARCS[:1], {"value": "2 mS/cm", "u": "0.1 mS/cm"}, Verdict.NOT_RESOLVED),
+        (ARCS[:1], {"value": "0.5 mS/cm", "u": "0.1 mS/cm"}, Verdict.FAIL),
+        ((interface(20.0, 0.1), ARCS[1]), {"value": "2 mS/cm", "u": "0.1 mS/cm"}, Verdict.FAIL),
+    ],
+)
+def test_of_several_limits_the_gravest_answer_is_the_cell_s(arcs, conductivity, verdict):
+    found = check(arcs, SEVERAL, metadata={"Bulk_conductivity": conductivity})
+    assert found.verdict is verdict
+    assert all(limit.text in found.limit_text for limit in SEVERAL.all_limits)
+
+
+def test_a_limit_without_a_value_is_not_passed_over():
+    found = check(ARCS, SEVERAL)
+    assert found.verdict is Verdict.NOT_RESOLVED
+    assert "no value of bulk conductivity was given" in found.because
+
+
+def test_a_lower_limit_on_a_resistance_guards_from_below():
+    spec = spec_of({"text": "at least 1 Ω·cm²"}, process=INTERFACE)
+    found = {r: check([interface(r, 0.1)], spec).verdict for r in (1.3, 1.1, 0.9, 0.7)}
+    assert list(found.values()) == ["PASS", "CONDITIONAL_PASS", "CONDITIONAL_FAIL", "FAIL"]
+    (finding,) = check([interface(1.3, 0.1)], spec).findings
+    assert (finding.bound, finding.acceptance_limit) == ("lower", pytest.approx(1.2))
+    assert finding.p_conform == pytest.approx(0.99865, abs=1e-5)  # Φ(3)
+
+
+@pytest.mark.parametrize(
+    ("value", "u", "verdict", "place"),
+    [
+        ("35 %", "1 %", "PASS", "inside"),
+        ("21 %", "1 %", "CONDITIONAL_PASS", "borderline, inside"),
+        ("51 %", "1 %", "CONDITIONAL_FAIL", "borderline, outside"),
+        ("60 %", "1 %", "FAIL", "outside"),
+        ("21 %", None, "PASS", "inside"),
+        ("51 %", None, "FAIL", "outside"),
+    ],
+)
+def test_a_process_value_is_inside_its_window_outside_or_on_the_border(value, u, verdict, place):
+    given = {"value": value} | ({"u": u} if u else {})
+    found = check([interface()], SPEC, reading="asr", metadata={"electrode_dryness": given})
+    (window,) = found.windows
+    assert found.verdict is Verdict.PASS  # how a cell was made does not change what it is
+    assert (window.verdict, window.lower_limit, window.limit) == (verdict, 20.0, 50.0)
+    assert f": {place} (" in window.because
+    assert window.because in str(found)
+    assert found.to_dict()["windows"][0]["verdict"] == verdict
+
+
+def test_windows_alone_are_judged_and_a_missing_value_is_told():
+    spec = Spec.load("process-windows")
+    values = {
+        "electrode dryness": "35 %",
+        "slurry viscosity ratio": 0.5,
+        "co-drying temperature": "363.15 K",
+        "electrolyte powder": "90 wt%",
+    }
+    assert check((), spec, metadata=values).verdict is Verdict.PASS
+    assert check((), spec, metadata=values | {"electrolyte powder": "70 wt%"}).verdict is Verdict.FAIL
+    missing = check((), spec, metadata={"electrode dryness": "35 %"})
+    assert missing.verdict is Verdict.NOT_RESOLVED
+    assert "no value was given of slurry viscosity ratio" in missing.because
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"dryness": "35 %"}, "No limit and no window is of 'dryness'"),
+        ({"electrode dryness": 35}, "35 is no finite number with a unit"),
+        ({"electrode dryness": "35 wt%"}, "a value in % is wanted"),
+        ({"slurry viscosity ratio": "50 %"}, "a plain ratio without a unit"),
+        ({"electrode dryness": "35 ± 2 %"}, "does not say what its ± is"),
+        ({"electrode dryness": {"value": "35 %", "u": "-1 %"}}, "below zero"),
+        ({"electrode dryness": {"vale": "35 %"}}, "only value and u are known here"),
+        ({"electrode dryness": True}, "neither a number nor text"),
+        ({"electrode dryness": "35 %", "Electrode_Dryness": "36 %"}, "it stands there twice"),
+    ],
+)
+def test_process_values_that_do_not_fit_are_refused_with_one_clear_error(values, said):
+    with pytest.raises(ConfigError, match=said):
+        check([interface()], SPEC, metadata=values)
+
+
+def test_all_faults_of_process_values_are_told_at_once():
+    with pytest.raises(ConfigError) as caught:
+        check([interface()], SPEC, metadata={"electrode dryness": "35", "electrolyte powder": "90 vol%"})
+    assert "electrode dryness" in str(caught.value)
+    assert "electrolyte powder" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["electrode_dryness = '35 %'", "[process]\nelectrode_dryness = '35 %'"])
+def test_process_values_are_read_from_a_file(tmp_path, text):
+    path = tmp_path / "process.toml"
+    path.write_text(text, encoding="utf-8")
+    assert load_process_values(path) == process_values({"electrode_dryness": "35 %"})
+
+
+@pytest.mark.parametrize("content", [b"a = = 1", b"\xff\xfe", b"process = 3"])
+def test_a_file_that_holds_no_process_values_is_refused(tmp_path, content):
+    path = tmp_path / "process.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError):
+        load_process_values(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_process_values(tmp_path / "nothing.toml")
+
+
+def test_a_grain_boundary_is_not_shared_between_interfaces():
+    spec = spec_of({"text": "25 mΩ·cm² or less"}, process="grain boundary")
+    arc = interface(0.01, 0.0005, n=2, process="grain boundary")  # 20 mΩ as a whole
+    (finding,) = check([arc], spec).findings
+    assert finding.value == pytest.approx(0.02)
+    assert finding.value == pytest.approx(arc.asr_ohm_cm2)
+    assert "supposed" not in finding.because

@@ -130,7 +130,8 @@ def test_check_gives_the_verdict_the_evidence_and_its_exit_code(tmp_path):
     interface = entry["arcs"][-1]
     assert interface["process"] == "electrode interface"
     assert interface["asr_ohm_cm2"] == pytest.approx(10.0, abs=2 * interface["u_asr_ohm_cm2"])
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.html", "report.txt", "result.json"]
+    written = ["junit.xml", "report.html", "report.txt", "result.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == written
     again = eis("report", tmp_path / "out" / "result.json", "--out", tmp_path / "again.html")
     assert again.returncode == 0
     first = (tmp_path / "out" / "report.html").read_text("utf-8")

@@ -60,6 +60,12 @@ def test_each_rule_speaks_at_the_value_that_completes_it(tail: list[float], rule
     assert next(at for at, name in chart.signals if name == rule) == len(QUIET) + len(tail) - 1
 
 
+@pytest.mark.parametrize("value", [0.1, 2.7, 1e-9, 123456.7])
+@pytest.mark.parametrize("logarithmic", [False, True])
+def test_equal_values_break_no_rule(value: float, logarithmic: bool) -> None:
+    assert control_chart([value] * 23, logarithmic=logarithmic).signals == ()
+
+
 def test_a_quiet_process_breaks_no_rule() -> None:
     assert control_chart(QUIET, logarithmic=False).signals == ()
 

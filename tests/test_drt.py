@@ -12,6 +12,7 @@ from eis.errors import FitError
 from eis.spectrum import Quality, Spectrum
 from fitting import fit
 from fitting.circuit import parse
+from fitting.drt_areas import shares, tail
 from fitting.drt_matrices import matrices
 from fitting.relaxation import drt
 
@@ -197,7 +198,7 @@ def test_the_area_and_the_place_of_an_analytic_pair(name, method):
     assert found.r_pol_ohm == pytest.approx(20, rel=0.01)
     # Wasserstein distance of the distributions of resistance, in decades of τ
     places = np.geomspace(1e-6, 10, 141)
-    ours = np.array([found.resistance(0, t)[0] for t in places]) / found.r_pol_ohm
+    ours = np.array([found.resistance_between(0, t)[0] for t in places]) / found.r_pol_ohm
     truth = np.array([cumulative(name, t / TAU0) for t in places])
     assert np.trapezoid(np.abs(ours - truth), np.log10(places)) < 0.1  # one spacing of the basis
     main = max(found.peaks, key=lambda p: p.r_ohm)
@@ -210,7 +211,7 @@ def test_the_area_of_a_box_lies_between_its_walls():
     w = jw()
     z = 5 + r / math.log(high / low) * (np.log(high / (1 + w * high)) - np.log(low / (1 + w * low)))
     found = drt(Spectrum.of(F, z))
-    assert found.resistance(low / 2, high * 2)[0] == pytest.approx(r, rel=0.01)
+    assert found.resistance_between(low / 2, high * 2)[0] == pytest.approx(r, rel=0.01)
     inside = (found.tau_s > 10**-3.5) & (found.tau_s < 10**-1.5)
     height = r / math.log(high / low)
     assert found.gamma_ohm[inside].mean() == pytest.approx(height, rel=0.02)
@@ -248,7 +249,7 @@ def test_two_zarcs_with_half_an_ohm_of_noise_as_published(method):
         z = 10 + zarc(r, 0.1, 0.8) + zarc(50, 1e-4, 0.8) + noise
         found = drt(Spectrum.of(F, z), weight="unit", method=method)
         border = 3e-3
-        fast, slow = found.resistance(0, border)[0], found.resistance(border, 1e9)[0]
+        fast, slow = found.resistance_between(0, border)[0], found.resistance_between(border, 1e9)[0]
         assert abs(fast - 50) <= 2.5, r
         assert abs(slow - r) <= 2.5, r
         if r >= 25:
@@ -261,7 +262,7 @@ def test_every_rule_for_lambda_finds_both_arcs(rule):
     z = noisy(10 + 2e-7 * jw() + zarc(50, 0.1, 0.8) + zarc(50, 1e-4, 0.8), 0.003, seed=3)
     found = drt(Spectrum.of(F, z), lambda_=rule)
     assert found.r_pol_ohm == pytest.approx(100, rel=0.02)
-    assert found.resistance(0, 3e-3)[0] == pytest.approx(50, rel=0.05)
+    assert found.resistance_between(0, 3e-3)[0] == pytest.approx(50, rel=0.05)
     assert found.inductance_h == pytest.approx(2e-7, rel=0.05)
     assert found.noise == pytest.approx(0.003, rel=0.25)
 
@@ -270,7 +271,7 @@ def test_every_rule_for_lambda_finds_both_arcs(rule):
 def test_one_part_alone_tells_the_same_arcs(parts):
     z = noisy(10 + zarc(50, 0.1, 0.8) + zarc(50, 1e-4, 0.8), 0.001)
     found = drt(Spectrum.of(F, z), parts=parts)
-    assert found.resistance(0, 3e-3)[0] == pytest.approx(50, rel=0.05)
+    assert found.resistance_between(0, 3e-3)[0] == pytest.approx(50, rel=0.05)
     assert math.isnan(found.r_inf_ohm) == (parts == "imag")
 
 
@@ -281,6 +282,60 @@ def test_scale_does_not_matter():
         other = drt(Spectrum.of(F, size * z))
         assert other.lambda_ == one.lambda_
         assert [p.r_ohm / size for p in other.peaks] == pytest.approx([p.r_ohm for p in one.peaks], rel=1e-6)
+
+
+# --- peaks that overlap, and what is no peak ---
+
+
+@pytest.mark.parametrize("alpha", [0.6, 0.8, 0.95])
+def test_the_tail_of_an_arc_is_the_integral_of_its_distribution(alpha):
+    from scipy.integrate import quad
+
+    for distance in (0.0, 1.0, 4.0):
+        area = quad(lambda x, a=alpha: gamma_zarc(math.exp(x), 1.0, 1.0, a), distance, 80, limit=400)[0]
+        assert tail(alpha, distance) == pytest.approx(area, abs=1e-9)
+
+
+def test_two_arcs_are_shared_as_they_are_made():
+    x = np.linspace(-25, 25, 2001)
+    made = [gamma_zarc(np.exp(x), r, tau0, a) for r, tau0, a in ((60, 1e-2, 0.85), (10, 1e-4, 0.85))]
+    gamma = made[0] + made[1]
+    tops = [int(np.argmax(made[1])), int(np.argmax(made[0]))]
+    valley = tops[0] + int(np.argmin(gamma[tops[0] : tops[1]]))
+    parts, exponents = shares(x, gamma, tops, [0, valley, x.size])
+    assert parts.sum(axis=0) == pytest.approx(1)
+    assert (parts @ gamma) * (x[1] - x[0]) == pytest.approx([10, 60], rel=0.01)
+    assert exponents == pytest.approx([0.85, 0.85], abs=0.01)
+    cut = gamma[:valley].sum() * (x[1] - x[0])
+    assert cut > 10.2  # what a cut at the valley would have given the small one
+
+
+@pytest.mark.parametrize("method", ["ridge", "hierarchical"])
+def test_a_small_arc_beside_a_large_one_has_its_own_resistance(method):
+    for seed in range(4):
+        z = noisy(10 + zarc(10, 1e-4, 0.85) + zarc(60, 0.02, 0.85), 0.003, seed)
+        small, large = drt(Spectrum.of(F, z), method=method).peaks[:2]
+        assert small.r_ohm == pytest.approx(10, rel=0.06)  # cut at the valley: up to 10 % off
+        assert large.r_ohm == pytest.approx(60, rel=0.02)
+
+
+def test_noise_and_broad_arcs_make_no_sure_peak():
+    others = []
+    for seed in range(12):
+        for noise in (0.001, 0.01):
+            peaks = drt(Spectrum.of(F, noisy(10 + zarc(50, 1e-3, 0.8), noise, seed))).peaks
+            main = max(peaks, key=lambda p: p.r_ohm)
+            assert main.probability > 0.99
+            others += [p.probability for p in peaks if p is not main]
+    assert len(others) <= 3
+    assert max(others, default=0) < 0.95
+
+
+def test_a_window_that_reaches_beyond_the_sweep_is_less_certain():
+    found = drt(Spectrum.of(F, noisy(10 + zarc(50, 1.0, 0.6), 0.001)))
+    end = 1 / (2 * math.pi * F[-1])
+    within, beyond = (found.resistance_between(1e-3, last)[1] for last in (end * 0.999, math.inf))
+    assert beyond > 2 * within
 
 
 # --- the record ---
@@ -309,10 +364,10 @@ def test_capacitance_is_tau_over_r(found):
 
 
 def test_windows_add_up_and_an_empty_one_is_refused(found):
-    parts = [found.resistance(a, b)[0] for a, b in ((0, 1e-5), (1e-5, 3e-3), (3e-3, math.inf))]
+    parts = [found.resistance_between(a, b)[0] for a, b in ((0, 1e-5), (1e-5, 3e-3), (3e-3, math.inf))]
     assert sum(parts) == pytest.approx(found.r_pol_ohm, rel=1e-9)
     with pytest.raises(FitError, match="holds nothing"):
-        found.resistance(1.0, 0.1)
+        found.resistance_between(1.0, 0.1)
 
 
 def test_suggestions_are_circuits_with_starts_that_a_fit_takes(found):

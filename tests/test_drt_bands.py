@@ -45,18 +45,30 @@ def test_the_shortest_band_of_what_is_near_zero_begins_at_zero():
     assert high[0] == pytest.approx(1.96, rel=0.05)
 
 
-def test_bands_hold_the_truth_as_often_as_they_say():
-    def gamma(tau, tau0):
-        return 50 / (2 * np.pi) * np.sin(0.2 * np.pi) / (np.cosh(0.8 * np.log(tau / tau0)) - np.cos(0.2 * np.pi))
+def test_the_shortest_band_of_what_is_far_from_zero_does_not_reach_down_to_it():
+    values = 10 + np.random.default_rng(1).exponential(1.0, (5000, 1))  # the shortest begins at the lowest draw
+    low, high = shortest_band(values)
+    assert low[0] == pytest.approx(10, abs=0.01)
+    assert high[0] == pytest.approx(10 - math.log(0.05), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"draws": 300}, {"method": "hierarchical"}], ids=["ridge", "drawn", "hierarchical"]
+)
+def test_bands_hold_the_truth_as_often_as_they_say(options):
+    def gamma(tau, tau0, r):
+        return r / (2 * np.pi) * np.sin(0.2 * np.pi) / (np.cosh(0.8 * np.log(tau / tau0)) - np.cos(0.2 * np.pi))
 
     w = 2j * np.pi * F
-    clean = 10 + 50 / (1 + (w * 0.1) ** 0.8) + 50 / (1 + (w * 1e-4) ** 0.8)
     rng = np.random.default_rng(4)
-    inside = []
-    for _ in range(25):
+    inside, held = [], []
+    for r in [50, 10] * 8:
+        clean = 10 + r / (1 + (w * 0.1) ** 0.8) + 50 / (1 + (w * 1e-4) ** 0.8)
         z = clean * (1 + 0.003 * (rng.standard_normal(F.size) + 1j * rng.standard_normal(F.size)))
-        found = drt(Spectrum.of(F, z), draws=300)
+        found = drt(Spectrum.of(F, z), **options)
         seen = (found.tau_s > 1 / (2 * np.pi * F[0])) & (found.tau_s < 1 / (2 * np.pi * F[-1]))
-        truth = gamma(found.tau_s, 0.1) + gamma(found.tau_s, 1e-4)
+        truth = gamma(found.tau_s, 0.1, r) + gamma(found.tau_s, 1e-4, 50)
         inside.append(np.mean(((truth >= found.gamma_low_ohm) & (truth <= found.gamma_high_ohm))[seen]))
+        held += [p.r_low_ohm <= true <= p.r_high_ohm for p, true in zip(found.peaks, (50, r), strict=False)]
     assert 0.90 <= np.mean(inside) <= 0.99
+    assert np.mean(held) >= 0.9

@@ -7,6 +7,7 @@ import pytest
 
 from eis.errors import FitError
 from eis.spectrum import Spectrum
+from fitting.drt_areas import tail
 from fitting.drt_solver import solve, solve_many
 from fitting.relaxation import drt
 from fitting.relaxation_bulk import drt_many
@@ -41,6 +42,8 @@ def test_a_spectrum_with_nan_or_zero_spoils_only_itself():
     found = drt_many(F, z)
     assert np.isnan(found.lambda_[5:]).all()
     assert np.isnan(found.gamma_ohm[5:]).all()
+    assert np.isnan(found.u_r_pol_ohm[5:]).all()
+    assert np.isfinite(found.u_r_pol_ohm[:5]).all()
     assert found.peaks(5)[0].size == 0
     assert found.r_pol_ohm[:5] == pytest.approx(whole.r_pol_ohm, rel=1e-9)
     assert "2 unusable" in repr(found)
@@ -53,13 +56,43 @@ def test_resistances_are_right_over_two_hundred_spectra():
     assert error.max() <= 0.025
 
 
+def test_windows_have_uncertainties_that_hold_the_truth_and_are_those_of_one_by_one():
+    rng = np.random.default_rng(8)
+    w = 2j * np.pi * F
+    clean = 10 + 50 / (1 + (w * 1e-5) ** 0.85) + 20 / (1 + (w * 3e-3) ** 0.9)
+    z = clean * (1 + 0.003 * (rng.standard_normal((200, F.size)) + 1j * rng.standard_normal((200, F.size))))
+    found = drt_many(F, z)
+    border = 2e-4
+    slow = 50 * tail(0.85, np.log(border / 1e-5)) + 20 * (1 - tail(0.9, np.log(3e-3 / border)))
+    for low, high, truth in ((0, border, 70 - slow), (border, np.inf, slow), (0, np.inf, 70)):
+        r, u = found.resistance_between(low, high)
+        assert np.mean(np.abs(r - truth) < 1.96 * u) >= 0.9
+        assert np.median(u) < 0.03 * truth
+    one = drt(Spectrum.of(F, z[0]), lambda_=float(found.lambda_[0]))
+    same = drt_many(F, z[:1], lambda_=float(found.lambda_[0]))
+    for window in ((0, np.inf), (1e-6, 1e-3)):
+        r, u = same.resistance_between(*window)
+        assert (r[0], u[0]) == pytest.approx(one.resistance_between(*window), rel=0.01)
+    with pytest.raises(FitError, match="holds nothing"):
+        found.resistance_between(1, 0.1)
+
+
+def test_bands_of_a_batch_are_those_of_one_by_one():
+    z, _, _ = spectra(1)
+    low, high = drt_many(F, z, lambda_=1e-3).bands()
+    one = drt(Spectrum.of(F, z[0]), lambda_=1e-3)
+    at = np.searchsorted(one.tau_s, drt_many(F, z).tau_s * (1 - 1e-9))
+    assert low[0] == pytest.approx(one.gamma_low_ohm[at], abs=1e-3 * one.gamma_ohm.max())
+    assert high[0] == pytest.approx(one.gamma_high_ohm[at], abs=1e-3 * one.gamma_ohm.max())
+
+
 def test_bulk_and_one_by_one_agree_where_the_weights_are_the_same():
     z, _, _ = spectra(1)
     many = drt_many(F, z, lambda_=1e-3)
     one = drt(Spectrum.of(F, z[0]), lambda_=1e-3)
     assert many.coefficients[0] == pytest.approx(one.coefficients, abs=1e-6 * one.r_pol_ohm)
     assert many.r_inf_ohm[0] == pytest.approx(one.r_inf_ohm, rel=1e-6)
-    assert many.resistance(1e-3, 1e-2)[0] == pytest.approx(one.resistance(1e-3, 1e-2)[0], rel=0.05)
+    assert many.resistance_between(1e-3, 1e-2)[0] == pytest.approx(one.resistance_between(1e-3, 1e-2)[0], rel=0.05)
 
 
 def test_without_numba_the_answers_are_the_same(monkeypatch):

@@ -9,8 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from eis.archive import write
 from eis.cli.drt import drt as command
 from eis.drt_plots import plot_drt, plot_drt_map
+from eis.drt_series import places_of, series_to_xarray
 from eis.errors import ConfigError
 from eis.spectrum import Spectrum
 from fitting.relaxation import drt
@@ -84,4 +86,57 @@ def test_a_map_needs_a_place_for_each():
     series = [drt(Spectrum.of(F, z(k))) for k in (1, 2, 3)]
     with pytest.raises(ConfigError, match="one place for each"):
         plot_drt_map(series, [1, 2])
+    with pytest.raises(ConfigError, match="Several spectra of the series stand at 25"):
+        plot_drt_map(series, [25, 25, 40])
+    with pytest.raises(ConfigError, match="not a number"):
+        plot_drt_map(series, [25, np.nan, 40])
+    with pytest.raises(ConfigError, match="at least two"):
+        plot_drt_map(series[:1], [25])
     assert plot_drt_map(series, [25, 40, 60], label="T / °C").get_ylabel() == "T / °C"
+
+
+def test_a_map_and_its_dataset_hold_each_spectrum_in_its_place_and_nothing_where_it_was_not_measured():
+    shorter = F[:51]
+    series = [drt(Spectrum.of(F, z(2))), drt(Spectrum.of(shorter, z(1)[:51]))]
+    axes = plot_drt_map(series, [60, 25], label="T / °C")
+    drawn = axes.collections[0].get_array()
+    assert drawn.shape[0] == 2
+    assert drawn.mask[0].any()  # the lower row, 25 °C, is the short sweep
+    assert not drawn.mask[1].any()
+    dataset = series_to_xarray(series, [60, 25], against="temperature_c")
+    assert dataset["gamma"].sel(temperature_c=25).isnull().any()
+    assert dataset["peak_r"].sel(temperature_c=60).values[:2] == pytest.approx([30, 100], rel=0.05)
+    log_tau = np.log(dataset["tau"].values)
+    area = np.trapezoid(dataset["gamma"].sel(temperature_c=60).fillna(0).values, log_tau)
+    assert area == pytest.approx(130, rel=0.02)
+
+
+def test_places_come_from_metadata_or_a_column_and_what_is_missing_is_said():
+    warm = Spectrum.of(F, z(), metadata={"temperature_c": 60.0, "name": "warm"})
+    cold = Spectrum.of(
+        F, z(), columns={"temperature_c": np.linspace(24, 26, F.size), "time_s": F}, metadata={"cycle": 3}
+    )
+    assert places_of([warm, cold], "temperature_c") == pytest.approx([60, 25])
+    assert list(places_of([warm, cold], "index")) == [1, 2]
+    for against in ("cycle", "time_s", "pressure_mpa"):  # a column of time is that of the sweep
+        with pytest.raises(ConfigError, match=f"does not say its {against}"):
+            places_of([warm, cold], against)
+    with pytest.raises(ConfigError, match="no coordinate 'soc'"):
+        places_of([warm], "soc")
+
+
+def test_the_command_draws_a_map_over_what_the_files_state(tmp_path):
+    files = [tmp_path / f"at_{t}.nc" for t in (25, 60)]
+    for path, t in zip(files, (25.0, 60.0), strict=True):
+        write(Spectrum.of(F, z(25 / t), metadata={"temperature_c": t}), path)
+    drawn = tmp_path / "maps" / "map.png"
+    done = run(*files, "--map", drawn, "--against", "temperature_c")
+    assert done.exit_code == 0
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    for options, says in (
+        (("--map", drawn, "--against", "pressure_mpa"), "does not say its pressure_mpa"),
+        (("--map", drawn, "--against", "weather"), "not a choice"),
+        (("--map", tmp_path / "map.txt"), "no drawing"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            raise run(*files, *options).exception

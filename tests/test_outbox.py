@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ def works() -> Iterator[Works]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             told.got.append((dict(self.headers), body))
             self.send_response(told.answers.pop(0) if len(told.answers) > 1 else told.answers[0])
+            self.send_header("Location", told.url)
             self.end_headers()
 
         def log_message(self, *words: object) -> None:
@@ -98,6 +100,47 @@ def test_a_server_in_trouble_is_asked_again_and_one_that_refuses_is_not(works: W
     with pytest.raises(NotDeliveredError, match="answered 400"):
         webhook(works.url, sleep=lambda _: None)({"n": 2})
     assert len(works.got) == 4
+
+
+def test_a_redirection_is_no_delivery_and_takes_no_token_elsewhere(works: Works) -> None:
+    works.answers = [302]
+    with pytest.raises(NotDeliveredError, match="answered 302"):
+        webhook(works.url, token="secret-word", retries=0)({"n": 1})  # noqa: S106 - a test's own
+    assert len(works.got) == 1
+
+
+@pytest.mark.parametrize("error", [ConnectionError("away"), KeyError("a bug of the user's function")])
+def test_whatever_a_user_s_function_raises_the_message_stays(tmp_path: Path, error: Exception) -> None:
+    box = Outbox(tmp_path)
+    box.put({"n": 1})
+
+    def send(message: Any) -> None:
+        raise error
+
+    assert type(error).__name__ in box.flush(send)
+    assert len(box.waiting()) == 1
+
+
+def test_an_answer_that_is_no_http_is_no_delivery(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection = server.accept()[0]
+            connection.sendall(b"no http at all\r\n\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(NotDeliveredError):
+            webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", retries=0)({"n": 1})
+        thread.join()
+
+
+@pytest.mark.parametrize("message", [{"x": float("nan")}, {"x": object()}])
+def test_what_is_no_plain_json_is_refused_and_leaves_nothing(tmp_path: Path, message: Any) -> None:
+    with pytest.raises(StoreError, match="cannot be kept"):
+        Outbox(tmp_path).put(message)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_token_goes_with_the_message_and_is_never_shown(works: Works) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -19,13 +20,16 @@ import pytest
 
 import eis
 from eis import store as store_module
-from eis.errors import ConfigError
+from eis.errors import BusyError, ConfigError, EisError, StoreError
 from eis.interlock import Interlock
 from eis.outbox import NotDeliveredError, Outbox
 from eis.station import State, open_bench, run_cell
 from eis.station_config import Station, load_station
 from eis.store import Store
-from instruments.emulated.cells import CELLS
+from instruments.emulated.cells import CELLS, SYMMETRIC
+from instruments.emulated.clock import FastClock
+from instruments.emulated.lcr import EmulatedLcr
+from instruments.emulated.methodscript import EmulatedPotentiostat
 from tests.test_station_config import STATION
 
 LENIENT = """
@@ -39,7 +43,12 @@ readings = ["asr"]
 title = "a test"
 evidence = "made up"
 """
+AT_REST = replace(SYMMETRIC, ocv_v=0.4)
 Make = Callable[..., Station]
+
+
+class Killed(BaseException):
+    """Stands for a kill -9 at one instant: nothing that handles errors sees it."""
 
 
 @pytest.fixture
@@ -89,6 +98,94 @@ def test_a_store_that_cannot_be_written_makes_no_pass_and_nothing_is_lost(
         pass
     assert [(one["cell"], one["state"]) for one in ended(passing)] == [("A1", "PASS")]
     assert Outbox(passing.path("results") / "unstored").waiting() == ()
+
+
+def test_an_end_that_could_not_be_stored_is_not_taken_for_a_crash(
+    passing: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = Store.append
+
+    def full(self: Store, kind: str, **words: Any) -> Any:
+        if kind == "ended":
+            raise StoreError("The store cannot be written: disk full", where="here", mend="Free some space.")
+        return append(self, kind, **words)
+
+    with open_bench(passing) as bench:
+        monkeypatch.setattr(Store, "append", full)
+        done = run_cell(bench, "A1")
+        monkeypatch.setattr(Store, "append", append)
+        assert (done.state, done.exit_code) == (State.PASS, 4)
+        run_cell(bench, "A2")  # the next run stores what the last one could not
+    assert [(one["cell"], one["state"]) for one in ended(passing)] == [("A1", "PASS"), ("A2", "PASS")]
+    assert Outbox(passing.path("results") / "unstored").waiting() == ()
+
+
+def test_a_kill_between_the_message_and_the_record_loses_neither(
+    passing: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: list[Any] = []
+
+    append = Store.append
+
+    def killed(self: Store, kind: str, **words: Any) -> Any:
+        if kind == "ended":
+            raise Killed
+        return append(self, kind, **words)
+
+    with open_bench(passing, report=got.append) as bench, monkeypatch.context() as patch:
+        patch.setattr(Store, "append", killed)
+        with pytest.raises(Killed):
+            run_cell(bench, "A1")
+    assert got == []
+    with open_bench(passing, report=got.append):
+        pass
+    assert [(one["cell"], one["state"]) for one in ended(passing)] == [("A1", "PASS")]
+    assert [(one["cell"], one["state"]) for one in got] == [("A1", "PASS")]
+
+
+def test_a_crash_is_reported_too(passing: Station) -> None:
+    got: list[Any] = []
+    with Store.open(passing.path("station.db"), station="bench-3") as store:
+        store.append("begun", run="A1-earlier", content={"cell": "A1"})
+    with open_bench(passing, report=got.append):
+        pass
+    assert [(one["run"], one["cell"], one["state"]) for one in got] == [("A1-earlier", "A1", "CRASHED")]
+
+
+def test_a_second_process_at_the_same_station_is_told_who_runs_it(passing: Station) -> None:
+    with (
+        open_bench(passing) as bench,
+        pytest.raises(BusyError, match=f"Another process runs this station: process {os.getpid()}"),
+        open_bench(passing),
+    ):
+        run_cell(bench, "never")
+    assert ended(passing) == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("check.element=R9", "no 'R9'"),
+        ("driver=abacus", "no 'abacus'"),
+        ("sweep.start_hz=0.001", "start_hz"),
+        ("circuit=R0-p(R1", "never closed"),
+        ("check.spec=none.toml", "none.toml"),
+    ],
+)
+def test_what_can_be_known_to_be_wrong_is_told_before_the_first_cell(make: Make, flag: str, words: str) -> None:
+    with pytest.raises(EisError, match=re.escape(words)) as caught, open_bench(make(flag)):
+        pass
+    assert caught.value.exit_code == 2
+
+
+def test_a_page_that_cannot_be_drawn_does_not_cost_the_verdict(
+    passing: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eis.station_outputs.render_junit", lambda *_, **__: 1 / 0)
+    with open_bench(passing) as bench:
+        done = run_cell(bench, "A1")
+    assert (done.state, done.exit_code) == (State.PASS, 4)
+    assert ended(passing)[0]["state"] == "PASS"
 
 
 def test_a_works_system_that_does_not_answer_makes_no_exit_code_zero_and_gets_it_later(passing: Station) -> None:
@@ -163,7 +260,7 @@ def test_ctrl_c_in_a_sweep_is_stored_as_aborted_and_goes_on_to_the_caller(passin
 
     with open_bench(passing, on_point=interrupt) as bench, pytest.raises(KeyboardInterrupt):
         run_cell(bench, "A1")
-    assert ended(passing)[0]["state"] == "ABORTED"
+    assert (ended(passing)[0]["state"], ended(passing)[0]["because"]) == ("ABORTED", "ended by Ctrl-C")
 
 
 def test_a_bug_of_ours_is_stored_as_an_error_and_not_hidden(
@@ -173,6 +270,7 @@ def test_a_bug_of_ours_is_stored_as_an_error_and_not_hidden(
     with open_bench(passing) as bench, pytest.raises(ZeroDivisionError):
         run_cell(bench, "A1")
     assert ended(passing)[0]["state"] == "ERROR"
+    assert "ZeroDivisionError" in ended(passing)[0]["traceback"]
 
 
 # --- what must happen
@@ -215,6 +313,51 @@ def test_a_sweep_that_an_interlock_interrupts_gives_the_spectrum_it_would_have_g
     assert spectrum.frequency_hz.size == 31
 
 
+@pytest.mark.parametrize(
+    ("device", "driver", "flags", "options"),
+    [
+        (EmulatedPotentiostat(AT_REST, clock=FastClock()), "palmsens", ["sweep.hold_ocv=true"], {}),
+        (
+            EmulatedLcr(SYMMETRIC),
+            "lcr",
+            ["preparation.repeat_decades=0", "sweep.stop_hz=1e3"],
+            {"cell": "symmetric"},
+        ),
+    ],
+    ids=["held at its open-circuit voltage", "planned point by point"],
+)
+def test_a_sweep_that_was_planned_at_the_cell_goes_on_as_planned_after_a_pause(
+    device: Any, driver: str, flags: list[str], options: dict[str, Any], make: Make, serve: Any
+) -> None:
+    served = serve(device)
+    station = make('check.spec="lenient.toml"', f"resource={served.resource}", f"driver={driver}", *flags)
+    waits = iter([False] * 9 + [True])
+    door = Interlock("door", lambda: "open" if next(waits, False) else "", steady_s=0.0)
+    seen: list[float] = []
+    with open_bench(
+        station,
+        interlocks=[door],
+        on_point=lambda point: seen.append(point.frequency_hz),
+        backend=served.backend,
+        **options,
+    ) as bench:
+        done = run_cell(bench, "A1")
+    assert done.error_code == ""
+    spectrum = done.attempts[0].spectrum
+    assert len(seen) == spectrum.data["frequency"].size
+    assert spectrum.metadata["journal"]["status"] == "completed"
+    assert next(waits, None) is None
+
+
+def test_outputs_that_are_not_wanted_are_not_written(make: Make) -> None:
+    station = make('check.spec="lenient.toml"', "outputs.junit=false", "outputs.csv=false")
+    with open_bench(station) as bench:
+        done = run_cell(bench, "A1")
+    names = {path.name for path in (station.path("results") / done.name).iterdir()}
+    assert {"junit.xml", "report.html"} & names == set()
+    assert not (station.path("results") / "results.csv").exists()
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
 def test_a_run_that_was_killed_is_listed_as_crashed_by_the_next_start(passing: Station, tmp_path: Path) -> None:
     program = (
@@ -229,7 +372,7 @@ def test_a_run_that_was_killed_is_listed_as_crashed_by_the_next_start(passing: S
     assert ended_by.returncode == -signal.SIGKILL
     with open_bench(passing) as bench:
         assert run_cell(bench, "A2").exit_code == 0
-    assert [(one["state"], one.get("cell")) for one in ended(passing)] == [("CRASHED", None), ("PASS", "A2")]
+    assert [(one["state"], one.get("cell")) for one in ended(passing)] == [("CRASHED", "A1"), ("PASS", "A2")]
 
 
 def test_the_command_measures_what_a_barcode_reader_types(passing: Station, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,6 +93,22 @@ def test_a_fault_of_the_environment_or_of_a_flag_says_which(write: Write) -> Non
         load_station(write(STATION), flags=["retry.attempts=many"])
     with pytest.raises(ConfigError, match="sets nothing"):
         load_station(write(STATION), flags=["retry.attempts"])
+
+
+def test_no_password_is_shown(write: Write) -> None:
+    station = load_station(write(STATION), flags=["store=postgresql+psycopg://eis:secret@host/db"])
+    assert "secret" not in repr(list(station.rows()))
+    assert '"postgresql+psycopg://eis:***@host/db"' in [value for _, value, _ in station.rows()]
+    with pytest.raises(ConfigError, match=r"outputs\.webhook") as caught:
+        load_station(write(STATION), flags=["outputs.webhook=https://eis:secret@host/"])
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "station.toml")
+    with pytest.raises(ConfigError, match="no file"):
+        load_station(tmp_path / "station.toml")
 
 
 def test_flags_count_before_the_environment_and_that_before_the_file(write: Write) -> None:

@@ -81,6 +81,8 @@ def filled(place: str, n: int = 5) -> None:
     [
         ("UPDATE eis_record SET content = '{}' WHERE number = 3", r"bench 3 \(run-2/verdict\): it was changed"),
         ("UPDATE eis_record SET content = 'x' WHERE number = 3", r"bench 3 .*: it was changed"),
+        ("UPDATE eis_record SET content = '[]' WHERE number = 3", r"bench 3 .*: it was changed"),
+        ("UPDATE eis_record SET content = '{\"a\"\\:NaN}' WHERE number = 3", r"bench 3 .*: it was changed"),
         ("UPDATE eis_record SET verdict = 'FAIL' WHERE number = 3", r"bench 3 .*searched by was changed"),
         ("UPDATE eis_record SET at = '2020' WHERE number = 3", r"bench 3 .*: it was changed"),
         ("UPDATE eis_record SET sha256 = previous WHERE number = 3", r"bench 3 .*: it was changed"),
@@ -141,6 +143,25 @@ def test_a_password_in_the_address_is_never_shown(tmp_path: Path) -> None:
     with pytest.raises((ConfigError, StoreError)) as caught:
         Store.open(f"postgresql+psycopg://eis:secret@/x?host={tmp_path}")
     assert "secret" not in str(caught.value)
+
+
+def test_a_damaged_record_is_an_error_of_ours_to_who_reads_it(place: str) -> None:
+    filled(place)
+    tamper(place, "UPDATE eis_record SET content = 'x' WHERE number = 3")
+    with Store.open(place, station="bench") as store, pytest.raises(StoreError, match=r"damaged \(bench 3"):
+        list(store.records())
+
+
+def test_a_database_of_another_program_is_left_alone_where_no_store_is_to_be_made(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="no station's store"):
+        Store.open(path, make=False)
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+    assert len(path.read_bytes()) == len(before)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -178,3 +178,37 @@ def test_the_record_is_plain_json_and_says_each_fault_once():
     assert entry["because"] == list(found.because)
     assert set(entry["m_by"]) == {"aicc", "bic", "mu", "plateau"}
     assert len(set(found.causes)) == len(found.causes)
+
+
+def test_a_drift_seen_in_less_than_a_sweep_is_reckoned_up_to_a_whole_one():
+    # all of Z grows by 2 % during the sweep; its last decade is measured again, which takes half as long
+    order = np.concatenate([FREQUENCY, FREQUENCY[60:]])
+    time = np.linspace(0, 1, 71).tolist() + np.linspace(1, 1.5, 11).tolist()
+    z = noisy(CELL.z(order) * (1 + 0.02 * np.array(time)), 2e-4, 1)
+    (fault,) = [
+        one for one in validate(Spectrum.of(order, z, columns={"time_s": time})).faults if one.cause == "drift"
+    ]
+    assert fault.size == pytest.approx(0.02, rel=0.1)
+    assert "in the time of a sweep" in fault.because
+
+
+@pytest.mark.parametrize(("own", "other", "error"), [(0.02, 0.01, 0.04), (0.01, 0.02, 0.01)])
+def test_known_amplitudes_tell_the_error_of_the_spectrum_itself(own, other, error):
+    # all of Z is too small by 100 V⁻² · amplitude², 4 % at 20 mV
+    def at(amplitude, seed):
+        z = (1 - 100 * amplitude**2) * CELL.z()
+        return spectrum(noisy(z, 2e-4, seed), amplitude_v=np.full(71, amplitude))
+
+    found = validate(at(own, 1), other_amplitude=at(other, 2))
+    assert found.causes == ("nonlinear",)
+    assert found.faults[0].size == pytest.approx(error, rel=0.1)
+    assert "an error of" in found.because[0]
+
+
+def test_a_few_points_that_are_far_off_make_a_spectrum_invalid_and_one_near_does_not():
+    z = noisy(CELL.z(), 5e-4, 1)
+    far, near = z.copy(), z.copy()
+    far[[12, 40, 55]] *= 1.1
+    near[55] *= 1.02
+    assert validate(spectrum(far)).verdict == "invalid"
+    assert validate(spectrum(near)).verdict == "suspect"

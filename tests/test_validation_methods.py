@@ -8,11 +8,13 @@ import io
 import numpy as np
 import pytest
 
+from benchmarks.validation_corpus import faulty, sound
 from eis.errors import ConfigError, SpectrumError
+from eis.series_axis import SeriesAxis, series_axis
 from eis.spectrum import Spectrum
-from eis.validation import schonleber_ladder, validate, validate_many
+from eis.validation import lin_kk_many, schonleber_ladder, validate, validate_many, why_not
 from eis.validation_plots import plot_residual_bands, plot_residual_map, plot_zhit
-from eis.zhit import zhit
+from eis.zhit import zhit, zhit_of
 from tests.real_data import real_file
 from tests.truth import FREQUENCY, TwoArcs, noisy
 
@@ -44,15 +46,26 @@ def example_data():
 )
 def test_bulk_input_that_is_no_archive_is_refused_in_words(f, z, said):
     with pytest.raises(SpectrumError, match=said):
-        validate_many(f, z)
+        lin_kk_many(f, z)
 
 
-def test_a_map_of_nothing_or_of_different_grids_is_refused():
+def test_a_map_of_nothing_or_without_a_place_for_each_is_refused():
     with pytest.raises(ConfigError, match="no residuals"):
         plot_residual_map([])
-    one, other = validate(TwoArcs().spectrum(1e-3)), validate(TwoArcs().spectrum(1e-3, frequency=FREQUENCY[:60]))
-    with pytest.raises(ConfigError, match="different frequencies"):
-        plot_residual_map([one, other])
+    with pytest.raises(ConfigError, match="1 spectra and 2 places"):
+        plot_residual_map([validate(TwoArcs().spectrum(1e-3))], SeriesAxis.of([25, 60]))
+    with pytest.raises(ConfigError, match="finite number"):
+        SeriesAxis.of([1, np.nan])
+
+
+def test_an_archive_with_a_spectrum_that_cannot_be_tested_names_it():
+    short = Spectrum.of(FREQUENCY[:5], np.ones(5), metadata={"file": "short.csv"})
+    sound = TwoArcs().spectrum(1e-3)
+    with pytest.raises(SpectrumError, match=r"too few.*short\.csv"):
+        validate_many([sound, short])
+    assert "too few" in str(why_not(short))
+    assert why_not(sound) is None
+    assert validate_many([]) == ()
 
 
 def test_boukamp_s_circuit_is_the_published_one():
@@ -131,7 +144,7 @@ def archive(n=40, noise=2e-3):
 @pytest.mark.parametrize("weights", ["own", "shared"])
 def test_an_archive_in_bulk_is_as_good_as_one_by_one(weights):
     z = archive()
-    found = validate_many(FREQUENCY, z, weights=weights)
+    found = lin_kk_many(FREQUENCY, z, weights=weights)
     singly = np.array([validate(Spectrum.of(FREQUENCY, one)).rms_residual for one in z[:10]])
     np.testing.assert_allclose(found.rms_residual[:10], singly, rtol=0.12)
     assert not found.suspicious.any()
@@ -144,12 +157,12 @@ def test_the_bad_ones_in_an_archive_are_pointed_at(weights):
     z[3, 40] *= 1.05
     z[7, 30:40] *= 1.03
     z[9] = z[9].conj()
-    assert set(np.flatnonzero(validate_many(FREQUENCY, z, weights=weights).suspicious)) == {3, 7, 9}
+    assert set(np.flatnonzero(lin_kk_many(FREQUENCY, z, weights=weights).suspicious)) == {3, 7, 9}
 
 
 def test_scale_does_not_matter():
     z = archive(5)
-    many = validate_many(FREQUENCY, np.array([1e-3, 1, 1e9])[:, None] * z[0])
+    many = lin_kk_many(FREQUENCY, np.array([1e-3, 1, 1e9])[:, None] * z[0])
     np.testing.assert_allclose(many.residual[1:], np.broadcast_to(many.residual[0], (2, 71)), atol=1e-9)
 
 
@@ -157,12 +170,15 @@ def test_the_pictures_show_what_was_found():
     z = noisy(TwoArcs().z(), 5e-4, 1)
     z[30:40] *= 1.02
     z[55] *= 1.1
-    found = validate(Spectrum.of(FREQUENCY, z))
+    spectrum = Spectrum.of(FREQUENCY, z)
+    found = validate(spectrum)
     bands = plot_residual_bands(found)
     assert bands.get_title(loc="left").startswith("invalid: shift")
     assert "stands out" in [text.get_text() for text in bands.get_legend().get_texts()]
     assert plot_zhit(Spectrum.of(FREQUENCY, z), found).lines
-    assert plot_residual_map([found, found], over=[25.0, 60.0], label="temperature / °C").collections
+    assert "ln|Z| − Z-HIT" in [
+        line.get_label() for line in plot_residual_bands(found, zhit_of(spectrum, found)).lines
+    ]
 
 
 def test_a_sweep_without_noise_is_valid_however_far_it_has_come():
@@ -170,3 +186,72 @@ def test_a_sweep_without_noise_is_valid_however_far_it_has_come():
     z = 22 + 15 / (1 + (1j * frequency / 150e3) ** 0.95) + 17.7 / (1 + (1j * frequency / 1.2e3) ** 0.92)
     for count in range(10, 26):
         assert validate(Spectrum.of(frequency[:count], z[:count])).verdict == "valid"
+
+
+def test_an_archive_gets_the_verdicts_of_its_spectra_one_by_one():
+    # sound and faulty ones on grids of their own, with clocks, repeats, and many on one grid
+    rng = np.random.default_rng(4)
+    mixed = [case.spectrum for source in (sound(30, 5), faulty(24, 6)) for case in source]
+    alike = [TwoArcs(r2=5 + i).spectrum(10 ** rng.uniform(-4, -2), seed=i) for i in range(40)]
+    spoilt = [Spectrum.of(FREQUENCY, np.where(FREQUENCY < 50, 1.02, 1) * one.z_ohm) for one in alike[:6]]
+    lone = Spectrum.of(FREQUENCY, np.where(FREQUENCY[20] == FREQUENCY, 1.02, 1) * TwoArcs().spectrum(5e-4).z_ohm)
+    every = [*mixed, *alike, *spoilt, lone]
+    together, singly = validate_many(every), [validate(one) for one in every]
+    for one, other in zip(together, singly, strict=True):
+        assert (one.verdict, one.causes, one.m, one.m_by) == (other.verdict, other.causes, other.m, other.m_by)
+        assert one.because == other.because
+        np.testing.assert_allclose(one.residual_real, other.residual_real, atol=1e-9)
+        assert one.detectable_drift == pytest.approx(other.detectable_drift, rel=1e-6)
+    assert {one.verdict for one in together} == {"valid", "suspect", "invalid"}
+
+
+def test_z_hit_of_a_sound_spectrum_agrees_and_that_of_one_which_grew_does_not():
+    sound_one = TwoArcs().spectrum(1e-3, seed=2)
+    found = zhit_of(sound_one, validate(sound_one))
+    assert found.agrees
+    assert "agrees with its phase" in found.because
+    stepped = Spectrum.of(FREQUENCY, sound_one.z_ohm * np.where(FREQUENCY < 30, 1.05, 1.0))
+    found = zhit_of(stepped, validate(stepped))
+    assert not found.agrees
+    assert abs(found.max_deviation) > 0.02
+    assert set(found.to_dict()) == {"max_deviation", "at_hz", "agrees", "because"}
+
+
+def test_z_hit_of_a_negative_resistance_takes_its_ladder_from_the_admittance():
+    s = 2j * np.pi * FREQUENCY
+    passivating = Spectrum.of(FREQUENCY, noisy(20 + 1 / (1 / -50 + 1e-5 * s), 1e-3, 1))
+    found = validate(passivating)
+    assert found.form == "admittance"
+    assert zhit_of(passivating, found).agrees
+
+
+def test_a_series_stands_where_its_metadata_say():
+    series = [TwoArcs().spectrum(1e-3).with_metadata(temperature_c=t, cycle=1) for t in (60.0, 25.0, 25.0)]
+    axis = series_axis(series, "temperature_c")
+    assert axis.label == "temperature / °C"
+    assert axis.values.tolist() == [60, 25, 25]
+    assert not axis.true_to_scale  # two rows at one place are drawn one above the other
+    assert axis.edges.tolist() == [-0.5, 0.5, 1.5, 2.5]
+    column = Spectrum.of(FREQUENCY, TwoArcs().z(), columns={"temperature_c": np.full(71, 40.0)})
+    assert series_axis([column], "temperature_c").values.tolist() == [40]
+    with pytest.raises(
+        ConfigError, match=r"3 of 3 spectra do not state pressure_mpa.*temperature_c, cycle, index"
+    ):
+        series_axis(series, "pressure_mpa")
+    with pytest.raises(ConfigError, match="no coordinate 'colour'"):
+        series_axis(series, "colour")
+
+
+def test_a_map_holds_grids_of_their_own_and_marks_the_bad_rows():
+    bad = TwoArcs().z()
+    bad[30:40] *= 1.03
+    spectra = [
+        TwoArcs().spectrum(1e-3),
+        TwoArcs().spectrum(1e-3, frequency=FREQUENCY[::2]),
+        Spectrum.of(FREQUENCY, noisy(bad, 5e-4, 1)),
+    ]
+    real, imaginary = plot_residual_map(validate_many(spectra), SeriesAxis.of([0, 1, 3], "time / h"))
+    assert [mesh.get_array().size for mesh in real.collections] == [71, 36, 71]
+    assert [line.get_label() for line in imaginary.lines] == ["invalid (1)"]
+    assert imaginary.lines[0].get_ydata().tolist() == [3]
+    assert real.get_ylabel() == "time / h"

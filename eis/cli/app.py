@@ -14,26 +14,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eis.cli import bench, correct, drt, fits, measure, output, public, values
+from eis.cli import (
+    bench,
+    check,
+    compare,
+    correct,
+    drt,
+    fits,
+    measure,
+    output,
+    plan,
+    public,
+    series,
+    station,
+    validate,
+    values,
+)
 from eis.cli.options import (
-    KINDS,
-    WEIGHTS,
     AsJson,
     Columns,
     Files,
-    Plots,
-    Weight,
     announce_compiling,
-    made,
     make,
     read,
-    save,
 )
 from eis.errors import ConfigError, EisError, StoreError
 from eis.namesakes import refuse_namesakes
 
 if TYPE_CHECKING:
-    from eis.results import Assessment, Reading
+    from eis.results import Assessment
 
 app = typer.Typer(
     help="From a solid-state battery cell, or an archived spectrum, to a verdict that can be trusted.",
@@ -49,12 +58,19 @@ ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("eis-demo"), json: AsJson = False
+    out: Annotated[Path, typer.Option(help="Where to write.")] = Path("eis-demo"),
+    experiment: Annotated[
+        bool, typer.Option("--experiment", help="Instead: a virtual porosity-filling experiment, compared.")
+    ] = False,
+    json: AsJson = False,
 ) -> None:
     """Run the main job on emulated cells: sweep, validate, fit, extract, check, report."""
+    folder = _fresh(out)
+    if experiment:
+        compare.demonstrate(folder, json=json)
+        return
     from eis import pipeline
 
-    folder = _fresh(out)
     announce_compiling()
     total = len(pipeline.DEMO_RESOURCES) * len(pipeline.DEMO_SWEEP.frequencies_hz)
     with output.progress(total, "points") as advance:
@@ -120,7 +136,7 @@ def convert(
 
 @app.command()
 def verify(files: Files, json: AsJson = False) -> None:
-    """Compare archived files, and the files they came from, with their checksums; exits 4 if one differs."""
+    """Compare archived files, or a station's store, with their checksums; exits 4 if one differs."""
     from eis.verification import verify as compare
 
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
@@ -130,108 +146,6 @@ def verify(files: Files, json: AsJson = False) -> None:
     entries, code = output.each(files, step)
     rows = ((e["file"], e["state"], str(e["n_spectra"]), e["because"]) for e in entries if "error" not in e)
     _finish("verify", entries, code, json, ("file", "state", "spectra", "because"), rows)
-
-
-@app.command()
-def validate(
-    files: Files,
-    repeat: Annotated[
-        list[str] | None, typer.Option(metavar="FILE", help="The same cell measured again, to see drift.")
-    ] = None,
-    other_amplitude: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The same cell at another amplitude, to see non-linearity.")
-    ] = None,
-    columns: Columns = None,
-    plot: Plots = None,
-    json: AsJson = False,
-) -> None:
-    """Test spectra against Kramers–Kronig: valid, suspect or invalid, and why. Exits 3 unless all are valid."""
-    from eis.validation import validate as test
-
-    repeats = [spectrum for name in repeat or [] for spectrum in read(name, columns)]
-    others = read(other_amplitude, columns) if other_amplitude else []
-
-    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in read(name, columns):
-            found = test(spectrum, repeats=repeats, other_amplitude=others[0] if others else None)
-            if plot:
-                from eis.validation_plots import plot_residual_bands
-
-                save(plot_residual_bands(found), plot, spectrum, "residuals")
-            yield {"file": name, **found.to_dict()}, 0 if found.verdict == "valid" else 3
-
-    entries, code = output.each(files, step)
-    rows = (
-        (e["file"], e["verdict"], f"{e['rms_residual']:.2%}", f"{e['max_residual']:.2%}", " ".join(e["because"]))
-        for e in entries
-        if "error" not in e
-    )
-    _finish("validate", entries, code, json, ("file", "verdict", "rms", "max", "because"), rows)
-
-
-@app.command()
-def check(
-    files: Files,
-    spec: Annotated[str, typer.Option(metavar="NAME|FILE.toml", help="The limit.")] = "lges-negative-electrode",
-    area: Annotated[float | None, typer.Option(metavar="CM2", help="Area of one electrode (cm²).")] = None,
-    u_area: Annotated[float, typer.Option(metavar="CM2", help="Its standard uncertainty (cm²).")] = 0.0,
-    interfaces: Annotated[
-        int | None, typer.Option(help="Interfaces in the path: symmetric 2, half cell 1.")
-    ] = None,
-    kind: Annotated[str | None, typer.Option(help="symmetric, half, full or blocking.")] = None,
-    thickness: Annotated[float | None, typer.Option(metavar="CM", help="Electrolyte thickness (cm).")] = None,
-    reading: Annotated[str | None, typer.Option(help="asr, per_area or absolute; without it, all.")] = None,
-    circuit: Annotated[str | None, typer.Option(help="Without it the data choose among ladders.")] = None,
-    element: Annotated[str | None, typer.Option(help="The resistance that is the interface, e.g. R2.")] = None,
-    weight: Weight = "modulus",
-    out: Annotated[Path | None, typer.Option(help="Folder for result.json, report.txt, report.html.")] = None,
-    columns: Columns = None,
-    json: AsJson = False,
-) -> None:
-    """Say whether a cell meets a limit. Exits 0 for PASS, 1 for FAIL, 3 if the measurement cannot decide."""
-    from eis import pipeline
-    from eis.results import READINGS
-    from eis.spec import Spec
-    from eis.spectrum import Cell
-
-    if area is None:
-        raise ConfigError(
-            "The electrode area is missing",
-            where="--area",
-            mend="Give the geometric area of one electrode in cm², e.g. --area 1.131; no default would be safe.",
-        )
-    known = values.one_of(kind, KINDS, option="--kind")
-    cell = Cell(area, u_area, interfaces, known, thickness)
-    limit = Spec.load(spec)
-    read_as: Reading | None = values.one_of(reading, READINGS, option="--reading")
-    chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
-    if circuit is not None:
-        from fitting.circuit import parse
-
-        parse(circuit)
-    done: list[Assessment] = []
-    announce_compiling()
-
-    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in read(name, columns):
-            one = pipeline.assess(
-                spectrum, cell, limit, circuit=circuit, reading=read_as, element=element, weight=chosen
-            )
-            done.append(one)
-            yield _check_entry(one), one.judgement.exit_code
-
-    entries, code = output.each(files, step)
-    written = pipeline.write_report(done, made(out), title="Interface check") if out and done else ()
-    if json:
-        output.write_document("check", entries)
-    elif done:
-        from eis.report import render_text
-
-        output.say(render_text(done))
-        for path in written:
-            output.say(f"wrote {path}")
-    output.show_errors(entries)
-    raise typer.Exit(code)
 
 
 @app.command()
@@ -252,6 +166,8 @@ def report(
     output.say(f"wrote {out}")
 
 
+app.command()(check.check)
+app.command()(validate.validate)
 app.command()(measure.measure)
 app.command()(bench.instruments)
 app.command()(bench.emulate)
@@ -259,6 +175,12 @@ app.command()(correct.correct)
 app.command()(fits.fit)
 app.command()(fits.refit)
 app.command()(drt.drt)
+app.command()(plan.plan)
+app.command()(compare.compare)
+app.command()(series.series)
+app.command()(station.run)
+app.command()(station.history)
+app.add_typer(station.config, name="config")
 app.add_typer(public.datasets, name="datasets")
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eis.cli import output, values
-from eis.cli.options import AsJson, Files, Plots, read, save
-from eis.errors import ConfigError
+from eis.cli.options import AsJson, Files, Plots, make, read, save
+from eis.errors import ConfigError, StoreError
+
+if TYPE_CHECKING:
+    from eis.spectrum import Spectrum
 
 METHODS = ("ridge", "hierarchical")
+AGAINST = ("index", "temperature_c", "pressure_mpa", "time_s", "cycle")
+DRAWINGS = (".png", ".svg", ".pdf")
 RULES = ("gcv", "mgcv", "rgcv", "reim", "lcurve")
 
 
@@ -28,6 +34,12 @@ def drt(
     window: Annotated[
         list[str] | None, typer.Option(metavar="LO:HI", help="Resistance between two times (s).")
     ] = None,
+    drawn_map: Annotated[
+        Path | None, typer.Option("--map", metavar="PNG", help="Draw γ of all files over --against as one map.")
+    ] = None,
+    against: Annotated[
+        str, typer.Option(help="temperature_c, pressure_mpa, time_s, cycle, or index: the order of the files.")
+    ] = "index",
     plot: Plots = None,
     json: AsJson = False,
 ) -> None:
@@ -43,18 +55,25 @@ def drt(
         "draws": draws,
     }
     windows = [_window(text) for text in window or []]
+    values.one_of(against, AGAINST, option="--against")
+    if drawn_map is not None and drawn_map.suffix.lower() not in DRAWINGS:
+        raise ConfigError(
+            f"{drawn_map} is no drawing", where="--map", mend=f"Let it end in {', '.join(DRAWINGS)}."
+        )
     shown: list[tuple[str, Any]] = []
+    measured: list[Spectrum] = []
 
     def step(name: str) -> Iterator[tuple[output.Entry, int]]:
         for spectrum in read(name):
             found = run(spectrum, **options)
             entry: output.Entry = {"file": name, **found.to_dict()}
             if windows:
-                sums = [(low, high, *found.resistance(low, high)) for low, high in windows]
+                sums = [(low, high, *found.resistance_between(low, high)) for low, high in windows]
                 entry["windows"] = [
                     dict(zip(("from_s", "to_s", "r_ohm", "u_r_ohm"), one, strict=True)) for one in sums
                 ]
             shown.append((name, found))
+            measured.append(spectrum)
             if plot:
                 from eis.drt_plots import plot_drt
 
@@ -62,12 +81,28 @@ def drt(
             yield entry, 0
 
     entries, code = output.each(files, step)
+    if drawn_map is not None:
+        _draw_map([found for _, found in shown], measured, against, drawn_map)
     if json:
         output.write_document("drt", entries)
     else:
         _show(shown, windows)
     output.show_errors(entries)
     raise typer.Exit(code)
+
+
+def _draw_map(series: list[Any], measured: list[Spectrum], against: str, path: Path) -> None:
+    from eis.drt_plots import plot_drt_map
+    from eis.drt_series import AGAINST, places_of
+
+    drawn: Any = plot_drt_map(series, places_of(measured, against), label=AGAINST[against][0])
+    make(path.parent)
+    try:
+        drawn.figure.savefig(path, dpi=150, bbox_inches="tight")
+    except OSError as error:
+        raise StoreError(
+            f"The map cannot be written: {error.strerror}", where=str(path), mend="Choose another place."
+        ) from error
 
 
 def _show(shown: list[tuple[str, Any]], windows: list[tuple[float, float]]) -> None:
@@ -93,7 +128,7 @@ def _show(shown: list[tuple[str, Any]], windows: list[tuple[float, float]]) -> N
         if rows:
             output.table(("τ", "f", "R", "C", "p(real)", "separable"), rows)
         for low, high in windows:
-            r, u = found.resistance(low, high)
+            r, u = found.resistance_between(low, high)
             window = f"{format_si(low, 's')} to {format_si(high, 's')}"
             output.say(f"  {window}: {format_uncertain(r, u, 'Ω')}")
         for suggestion in found.suggest()[:1]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from eis.cli import output, values
+from eis.cli import output
 from eis.cli.options import AsJson, announce_compiling
 from eis.errors import CellStateUnknownError, ConfigError, StoreError
 
@@ -107,17 +107,9 @@ def show(
 @config.command()
 def check(file: StationFile, override: Set = None) -> None:
     """Check the configuration whole: values, spec, circuit and driver; nothing is connected to."""
-    from eis.spec import Spec
-    from fitting.circuit import parse
-    from instruments.connect import DRIVERS
+    from eis.station import require_ready
 
-    station = _station(file, override)
-    parse(station.config.circuit)
-    known = [driver.name for driver in DRIVERS]
-    values.one_of(station.config.driver, known, option="driver")
-    name = station.config.check.spec
-    own = station.path(name)
-    Spec.load(own if own.suffix == ".toml" and own.exists() else name)
+    require_ready(_station(file, override))
     output.say(f"{file}: nothing is wrong with it")
 
 
@@ -147,10 +139,16 @@ def history(
 
     if "://" not in store and not Path(store).is_file():
         raise StoreError("There is no such store", where=store, mend="Give the store of eis run.")
-    with Store.open(store) as opened:
+    with Store.open(store, make=False) as opened:
         records = list(opened.records(kind="ended", cell=cell, every_station=True, last=last))
     rows = [_row(one) for one in records]
-    values = [value for one in records if (value := one.content.get("asr_ohm_cm2")) is not None and value > 0]
+    values = [
+        value
+        for one in records
+        if (value := one.content.get("asr_ohm_cm2")) is not None
+        and value > 0
+        and one.content.get("verdict") != "INVALID_DATA"  # data that failed their gate say nothing of the process
+    ]
     found = control_chart(values)
     if chart is not None:
         from eis.history_plots import plot_control_chart
@@ -171,12 +169,18 @@ def history(
     shown = rows if last is not None or cell else rows[-SHOWN:]
     if len(shown) < len(rows):
         output.say(f"the last {len(shown)} of {len(rows)} runs; --last gives more")
-    words = [tuple("" if row[key] is None else str(row[key]) for key in HEADING) for row in shown]
-    output.table(HEADING, words)
+    output.table(HEADING, [_words(row) for row in shown])
     output.say(f"control chart of ASR: {found}")
 
 
-HEADING = ("at", "station", "cell", "state", "asr_ohm_cm2", "because")
+HEADING = ("at", "station", "cell", "state", "ASR / Ω·cm²", "because")
+
+
+def _words(row: dict[str, Any]) -> tuple[str, ...]:
+    asr, u = row["asr_ohm_cm2"], row["u_asr_ohm_cm2"]
+    shown = "" if asr is None else f"{asr:.4g}" if u is None else f"{asr:.4g} ± {2 * u:.2g}"
+    at = str(row["at"])[:19].replace("T", " ")
+    return at, row["station"], row["cell"] or "", row["state"] or "", shown, row["because"] or ""
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -198,7 +202,7 @@ def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
 
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = tables.DictWriter(file, list(rows[0]) if rows else list(HEADING), lineterminator="\n")
+            writer = tables.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
     except OSError as error:
