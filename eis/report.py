@@ -119,9 +119,9 @@ def _text(one: Assessment) -> str:
 
 
 def _budgets(one: Assessment) -> list[Budget]:
-    """Return the uncertainty budgets of the arcs that were compared, or of all if none was."""
+    """Return the uncertainty budgets of the arcs that were compared with a limit."""
     compared = {finding.arc for finding in one.judgement.findings}
-    arcs = [arc for arc in one.judgement.arcs if arc.name in compared] or one.judgement.arcs
+    arcs = [arc for arc in one.judgement.arcs if arc.name in compared]
     return [arc.budget for arc in arcs if math.isfinite(arc.budget.u) and arc.budget.u > 0]
 
 

@@ -168,6 +168,7 @@ def finding(reading: str = "asr", verdict: Verdict = Verdict.FAIL, **changes: An
     }[reading]
     values: dict[str, Any] = {
         "quantity": "R2 interface resistance",
+        "arc": "R2",
         "reading": reading,
         "interfaces_in_path": 2,
         "value": value,
