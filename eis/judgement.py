@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -106,7 +106,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of the JSON documents."""
-        return plain(asdict(self))
+        return plain({name: getattr(self, name) for name in self.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
