@@ -3,7 +3,7 @@
     python -m benchmarks.filling [--experiments 500] [--cells 6] [--seed 1] [--full 0]
 
 The quick way draws what a fit would give (value, uncertainty and arcs of every spectrum) instead of fitting;
-`--full` experiments of each scenario go all the way from noisy spectra through `eis.pipeline.compare_experiment`.
+`--full` experiments of each scenario go all the way from noisy spectra through `eis.experiment_pipeline.compare_experiment`.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def rates(scenario: str, experiments: int, cells: int, seed: int) -> Rates:
 
 def main() -> None:
     """Print the rates of every scenario."""
-    from eis.pipeline import compare_experiment
+    from eis.experiment_pipeline import compare_experiment
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--experiments", type=int, default=500)

@@ -65,7 +65,8 @@ class ControlChart:
         if n < FEWEST:
             return f"{n} values: too few for control limits ({FEWEST} are needed)"
         head = f"{n} values, mean {self.centre:.4g}, limits {self.low:.4g} to {self.high:.4g}"
-        said = [f"value {place + 1}: {RULES[rule]}" for place, rule in self.signals]
+        places = {rule: [place + 1 for place, name in self.signals if name == rule] for rule in RULES}
+        said = [f"{RULES[rule]}: {_runs(found)}" for rule, found in places.items() if found]
         return "; ".join([head, *said]) if said else f"{head}; in control"
 
 
@@ -120,6 +121,13 @@ def _signals(deviation: NDArray[np.float64], sigma: float) -> tuple[tuple[int, s
             if window.size == of and beyond and ((window * side[i]) > width * sigma).sum() >= n:
                 found.append((i, rule))
     return tuple(found)
+
+
+def _runs(places: Sequence[int]) -> str:
+    """Return rising numbers in words: ``2, 45 to 48``."""
+    starts = [one for one in places if one - 1 not in places]
+    ends = [one for one in places if one + 1 not in places]
+    return ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True))
 
 
 def _agree(signs: NDArray[np.float64], last: int, n: int) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from eis.errors import ConfigError
 from eis.results import Reading
@@ -27,7 +28,7 @@ MAX_CELLS = 10_000
 
 Role = Literal["treated", "untreated", "heated", "unheated", "solvent", "pressed", "other"]
 """What an arm is: `treated` has the eutectic and is heated; `untreated` neither; `heated` is heated without
-eutectic; `unheated` has the eutectic but is not heated; `solvent` is a liquid injected; `pressed` is pressed warm."""
+eutectic; `unheated` has the eutectic, not heated; `solvent` is a liquid injected; `pressed` is pressed warm."""
 Mode = Literal["in_formulation", "infiltrated"]
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -229,11 +230,13 @@ def experiment_of(content: dict[str, object], *, where: str = "experiment") -> E
     try:
         return Experiment.model_validate(content)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc'])) or 'experiment'}: {_said(e['msg'])}" for e in error.errors()]
+        faults = [f"{'.'.join(map(str, e['loc'])) or 'experiment'}: {_said(e)}" for e in error.errors()]
         raise ConfigError(
             "The experiment file has faults", where=where, mend=f"Mend each: {'; '.join(faults)}."
         ) from error
 
 
-def _said(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _said(error: ErrorDetails) -> str:
+    said = error["msg"].removeprefix("Value error, ")
+    is_percent = error["type"] == "less_than_equal" and error["loc"][-1] == "mass_fraction"
+    return f"{said} (a fraction, no percentage)" if is_percent else said

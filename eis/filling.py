@@ -34,6 +34,8 @@ from eis.experiment import Arm, Experiment, ExperimentCell
 from eis.filled_arm import fill_of_treated, lost_too_much
 from eis.filling_conclusion import conclude
 from eis.matching import Match, match_arcs
+from eis.modulus_effect import ModulusEffect, modulus_effect
+from eis.modulus_effect import Pair as ModulusPair
 from eis.results import Fit, Interface
 
 __all__ = [
@@ -131,7 +133,23 @@ def compare(
         conclusion,
         tuple(notes),
         capacitances,
+        _modulus(experiment, pairs, set(matches), effects),
     )
+
+
+def _modulus(
+    experiment: Experiment, pairs: Sequence[PairedCell], used: set[str], effects: Mapping[str, Difference]
+) -> ModulusEffect | None:
+    """Compare |Z| of the treated arm with that of the control its quantities were compared with."""
+    one = next(iter(effects.values()), None)
+    if one is None:
+        return None
+    arms: dict[str, list[ModulusPair]] = {one.treated: [], one.control: []}
+    for pair in pairs:
+        if pair.cell.id in used and pair.cell.arm in arms and pair.before is not None and pair.after is not None:
+            before, after = pair.before.fit, pair.after.fit
+            arms[pair.cell.arm].append(((before.frequency_hz, before.z_ohm), (after.frequency_hz, after.z_ohm)))
+    return modulus_effect(arms[one.treated], arms[one.control], level=experiment.confidence)
 
 
 def _incomparable(cell: ExperimentCell) -> str:

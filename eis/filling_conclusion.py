@@ -199,9 +199,8 @@ def _not_better(
     margin = experiment.equivalence
     within = effect.low > 1 / (1 + margin) and effect.high < 1 + margin
     # Geometry alone is no filler: heat and pressure close pores too.
-    is_in = (
-        fill is not None and fill.gravimetric.is_known and fill.gravimetric.low > 0 and not fill.inconsistencies
-    )
+    gained = fill.gravimetric if fill is not None else None
+    is_in = gained is not None and gained.is_known and gained.low > 0 and not gained.contradiction
     ionic = effects.get("R_ion")
     if fill is not None and ionic is not None and not why_not_filled(effects, fill, has_heated=has_heated):
         return Conclusion(

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from eis.control_chart import FEWEST, RULES, ControlChart
+from eis.control_chart import FEWEST, ControlChart
 from eis.verdict_plot import GREY, INK, own_axes
 
 SIGNAL = "#b3400a"
+MARKERS = {
+    "beyond": ("s", "beyond 3 σ"),
+    "same side": ("o", "9 on one side"),
+    "trend": ("^", "6 rising or falling"),
+    "two of three": ("D", "2 of 3 beyond 2 σ"),
+    "four of five": ("v", "4 of 5 beyond 1 σ"),
+}
+"""How a value that breaks a rule is marked; one that breaks several by the first of them."""
 
 
 def plot_control_chart(
@@ -33,26 +42,32 @@ def plot_control_chart(
     if chart.values.size >= FEWEST:
         ax.axhline(chart.centre, color=GREY, linewidth=1, label="mean")
         for bound in (chart.low, chart.high):
-            ax.axhline(bound, color=GREY, linewidth=1, linestyle="--", label="control limits (3 σ)")
-    broken = sorted({at for at, _ in chart.signals})
-    if broken:
-        ax.plot(
-            place[broken], chart.values[broken], "s", color=SIGNAL, markersize=8, fillstyle="none", label="signal"
-        )
-        at, rule = chart.signals[0]
-        ax.annotate(
-            RULES[rule],
-            (place[at], chart.values[at]),
-            (6, 8),
-            textcoords="offset points",
-            color=SIGNAL,
-            fontsize=8,
-        )
+            ax.axhline(bound, color=GREY, linewidth=1, linestyle="--", label="limits (3 σ)")
+    shown: set[int] = set()
+    for rule, (marker, words) in MARKERS.items():
+        broken = [at for at, name in chart.signals if name == rule and at not in shown]
+        shown.update(broken)
+        if broken:
+            ax.plot(
+                place[broken],
+                chart.values[broken],
+                marker,
+                color=SIGNAL,
+                markersize=9,
+                fillstyle="none",
+                label=words,
+            )
     if limit is not None:
-        ax.axhline(limit, color=INK, linewidth=1.6, label="limit")
+        ax.axhline(limit, color=INK, linewidth=1.6, label="limit of the spec")
     if chart.is_logarithmic and chart.values.size:
         ax.set_yscale("log")
-    ax.set(xlabel="run", ylabel=quantity)
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+        low, high = ax.get_ylim()
+        if high < 10 * low:  # a decade has too few ticks of its own
+            ax.yaxis.set_major_locator(MaxNLocator(6))
+            ax.yaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel="run", ylabel=quantity, xlim=(0, max(chart.values.size, 1) + 1))
     handles, labels = ax.get_legend_handles_labels()
     kept = dict(zip(labels, handles, strict=True))
     ax.legend(

@@ -51,8 +51,9 @@ def from_file(config: InterlockConfig, folder: Path) -> Interlock:
         if not (
             math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
         ):  # also where only one end is given
-            band = f"{'' if low is None else f'{low:g}'} to {'' if high is None else f'{high:g}'}"
-            return f"it is {value:g}, not within {band.strip()}"
+            band = f"{low:g} or more" if high is None else f"{high:g} or less"
+            band = band if low is None or high is None else f"within {low:g} to {high:g}"
+            return f"it is {value:g}, not {band}"
         return ""
 
     return Interlock(config.name, fault, config.steady_s, config.give_up_s)

@@ -20,10 +20,7 @@ from eis import archive, document, junit, report
 from eis.assignment import INTERFACE
 from eis.checking import check
 from eis.errors import EisError, StoreError
-from eis.experiment import Experiment, ExperimentCell, Measurement, load_experiment
 from eis.extraction import Conditions, extract
-from eis.filling import Comparison, PairedCell, State, compare
-from eis.readers import read_all
 from eis.results import Assessment, Fit, Reading, Validity
 from eis.spec import Spec
 from eis.spectrum import Cell, Spectrum
@@ -380,78 +377,3 @@ def write_text(path: Path, text: str) -> None:
             where=str(path),
             mend="Free some space or choose another.",
         ) from error
-
-
-def compare_experiment(
-    path: Path, *, on_cell: Callable[[int, int], None] | None = None
-) -> tuple[Comparison, dict[str, tuple[Spectrum, Spectrum]]]:
-    """Take a porosity-filling experiment from its file to a conclusion.
-
-    Parameters
-    ----------
-    path : Path
-        The TOML file; the spectra it names begin at its folder.
-    on_cell : callable, optional
-        Called with the cells that are fitted, and all there are.
-
-    Returns
-    -------
-    comparison : Comparison
-        What the experiment shows.
-    spectra : dict
-        Before and after of every cell that has both.
-
-    Raises
-    ------
-    ConfigError
-        With every fault of the file, or if no cell at all can be compared.
-    """
-    experiment = load_experiment(path)
-    spec = Spec.load(_beside(experiment.spec, path)) if experiment.spec else None
-    pairs: list[PairedCell] = []
-    spectra: dict[str, tuple[Spectrum, Spectrum]] = {}
-    for cell in experiment.cells:
-        states: list[State | None] = []
-        read: list[Spectrum] = []
-        because = ""
-        for measured in (cell.before, cell.after):
-            state = None
-            if measured is not None:
-                try:
-                    read.append(read_all(path.parent / measured.file)[measured.index])
-                    state = _state(experiment, cell, measured, read[-1], spec)
-                except IndexError:
-                    because = because or f"{measured.file} holds no spectrum number {measured.index}"
-                except EisError as error:
-                    because = because or str(error)
-            states.append(state)
-        if len(read) == 2:
-            spectra[cell.id] = (read[0], read[1])
-        pairs.append(PairedCell(cell, states[0], states[1], because))
-        if on_cell is not None:
-            on_cell(len(pairs), len(experiment.cells))
-    return compare(experiment, pairs), spectra
-
-
-def _state(
-    experiment: Experiment, cell: ExperimentCell, measured: Measurement, spectrum: Spectrum, spec: Spec | None
-) -> State:
-    found = fit(experiment.circuit, spectrum, weight=experiment.weight)
-    arcs = extract(
-        found,
-        Cell(
-            cell.area_cm2,
-            cell.u_area_cm2,
-            cell.interfaces_in_path,
-            cell.kind,
-            temperature_c=measured.temperature_c,
-            pressure_mpa=measured.pressure_mpa,
-        ),
-    )
-    judgement = check(arcs, spec, reading=experiment.reading) if spec is not None else None
-    return State(found, arcs, judgement)
-
-
-def _beside(name: str, path: Path) -> str | Path:
-    """Return a spec's file beside the experiment's, or its name if it is a built-in one."""
-    return path.parent / name if (path.parent / name).suffix == ".toml" else name

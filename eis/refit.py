@@ -240,6 +240,7 @@ def _gather(parts: Path, out: Path, suffix: str, settings: Settings, tasks: Sequ
     try:
         if not out.suffix:
             (parts / LOG).unlink(missing_ok=True)
+            (parts / SETTINGS).rename(parts / f"_{SETTINGS}")  # so that readers of Parquet leave it aside
             parts.rename(out)
             return
         if suffix == ".csv":
@@ -283,7 +284,7 @@ def _cannot_write(path: Path, error: OSError) -> StoreError:
 
 
 def table(path: Path) -> Any:
-    """Return a table that `refit` wrote, as a pandas DataFrame.
+    """Return a table that `refit` wrote, a file or a folder of parts, as a pandas DataFrame.
 
     Raises
     ------

@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from eis.document import VERSION
 from eis.errors import ConfigError, StoreError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 KB_EV_K = 8.617333262e-5
 ZERO_C_IN_K = 273.15
 MOST_LISTED = 50
+MANY = 300
+"""Spectra from which dots are drawn small, and counts from which they are drawn as logarithms."""
 MOST_POINTS = 20_000
 """Points a drawing shows; of more, every n-th is drawn, and the page says so."""
 ORDER = ("temperature_c", "cycle", "time_s", "soc_percent", "pressure_mpa", "index")
@@ -41,7 +44,7 @@ class ActivationEnergy:
     n: int
 
 
-def write_page(path: Path, page: Path, *, area_cm2: float | None = None) -> Path:
+def write_page(path: Path, page: Path, *, area_cm2: float | None = None, circuit: str = "") -> Path:
     """Write one self-contained HTML page about a table that `refit` wrote.
 
     Parameters
@@ -52,6 +55,8 @@ def write_page(path: Path, page: Path, *, area_cm2: float | None = None) -> Path
         File to write.
     area_cm2 : float, optional
         Electrode area (cm²); with it the maps show R·A instead of R.
+    circuit : str
+        What was fitted, to be said on the page.
 
     Returns
     -------
@@ -80,6 +85,7 @@ def write_page(path: Path, page: Path, *, area_cm2: float | None = None) -> Path
     text = environment.get_template("refit.html.j2").render(
         title=path.name,
         version=VERSION,
+        circuit=circuit,
         rows=len(frame),
         spectra=len(fitted),
         failed=_listed(frame[frame["error"].notna()], "error"),
@@ -123,7 +129,8 @@ def plot_map(frame: pd.DataFrame, name: str, *, area_cm2: float | None = None, a
     x = shown[f"at_{along}"].to_numpy() if along != "row" else shown.index.to_numpy()
     y = shown[name].to_numpy() * (area_cm2 or 1.0)
     odd = shown["suspicious"].to_numpy(dtype=bool)
-    ax.plot(x[~odd], y[~odd], ".", color=INK, markersize=3, alpha=0.6, rasterized=True)
+    size = 3 if len(shown) > MANY else 7
+    ax.plot(x[~odd], y[~odd], ".", color=INK, markersize=size, alpha=0.6, rasterized=True)
     ax.plot(x[odd], y[odd], "o", color="#b3400a", markersize=5, fillstyle="none", label="suspicious")
     if odd.any():
         ax.legend(frameon=False, fontsize=8)
@@ -174,8 +181,13 @@ def _plot_histogram(frame: pd.DataFrame) -> Axes:
     if not values.size:
         return says(ax, "no spectrum was fitted")
     low, high = values.min() / 1.5, values.max() * 1.5
-    ax.hist(values, bins=list(np.geomspace(low, high, 60)), color=GREY)
-    ax.set(xscale="log", yscale="log", xlabel="reduced χ²", ylabel="spectra")
+    n_bins = int(np.clip(2 * np.sqrt(values.size), 12, 60))
+    counts, *_ = ax.hist(values, bins=list(np.geomspace(low, high, n_bins)), color=GREY)
+    ax.set(xscale="log", xlabel="reduced χ²", ylabel="spectra")
+    if np.max(counts) > MANY:
+        ax.set_yscale("log")
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
 

@@ -64,6 +64,7 @@ class Bench:
     report: Send | None
     on_state: Callable[[str, str], None]
     on_point: Callable[[Point], None]
+    on_notice: Callable[[str], None]
     options: Mapping[str, Any]
 
     @property
@@ -81,6 +82,7 @@ def open_bench(
     environ: Mapping[str, str] | None = None,
     on_state: Callable[[str, str], None] = lambda run, state: None,
     on_point: Callable[[Point], None] = lambda point: None,
+    on_notice: Callable[[str], None] = lambda text: None,
     **options: Any,
 ) -> Generator[Bench]:
     """Make a station ready, and say of runs that a crash cut short that they were.
@@ -95,8 +97,9 @@ def open_bench(
         Takes the message about each run; by default it is posted to the webhook of the file, if there is one.
     environ : mapping, optional
         Where the webhook's token is looked up.
-    on_state, on_point : callable
-        Told of each step of a run, and of each measured point.
+    on_state, on_point, on_notice : callable
+        Told of each step of a run, of each measured point, and in words of what is worth knowing, such as that
+        there can be no guardian.
     **options
         Options of the driver that no file can hold, such as a VISA library.
 
@@ -124,6 +127,7 @@ def open_bench(
             report or _webhook(config, environ or {}),
             on_state,
             on_point,
+            on_notice,
             options,
         )
         _settle(bench)
@@ -285,6 +289,7 @@ def _measured(bench: Bench, out: Path) -> Spectrum:
                 limits=_limits(config),
                 hold_ocv=config.sweep.hold_ocv and not paused,
                 guard=config.guardian,
+                on_notice=bench.on_notice,
                 **options,
             )
         except _PausedError as error:

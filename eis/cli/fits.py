@@ -148,7 +148,7 @@ def refit(
     if page is not None:
         from eis.refit_page import write_page
 
-        write_page(out, page, area_cm2=area)
+        write_page(out, page, area_cm2=area, circuit=circuit)
     if json:
         numbers = {name: getattr(done, name) for name in done.__slots__ if name != "out"}
         output.write_document("refit", [{"out": str(done.out), "n_spectra": done.n_spectra, **numbers}])

@@ -49,9 +49,7 @@ def write_document(command: str, entries: Sequence[Entry], **more: Any) -> None:
     from eis.document import document
 
     whole = {**document(command, entries), **more}  # in one piece: the encoder for streams is twenty times slower
-    sys.stdout.write(
-        json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n"
-    )
+    sys.stdout.write(json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def say(text: str = "") -> None:

@@ -60,8 +60,18 @@ def run(
         ids = itertools.islice(itertools.cycle(cell) if cell and len(cell) == 1 else ids, count)
     entries: list[output.Entry] = []
     worst = 0
+    told: set[str] = set()
+
+    def notice(text: str) -> None:
+        if text not in told:  # once, not for every cell
+            told.add(text)
+            output.complain(text.split("\n", 1)[0])
+
     with open_bench(
-        station, environ=os.environ, on_state=lambda name, state: output.complain(f"{name}: {state}")
+        station,
+        environ=os.environ,
+        on_state=lambda name, state: output.complain(f"{name}: {state}"),
+        on_notice=notice,
     ) as bench:
         for one in ids:
             try:
@@ -154,7 +164,8 @@ def history(
         from eis.history_plots import plot_control_chart
 
         try:
-            plot_control_chart(found).figure.canvas.figure.savefig(chart, dpi=150, bbox_inches="tight")
+            drawn = plot_control_chart(found, limit=_limit(records)).figure.canvas.figure
+            drawn.savefig(chart, dpi=150, bbox_inches="tight")
         except (OSError, ValueError) as error:
             raise StoreError(
                 f"Cannot draw: {error}", where=str(chart), mend="Name a .png that can be written."
@@ -173,7 +184,7 @@ def history(
     output.say(f"control chart of ASR: {found}")
 
 
-HEADING = ("at", "station", "cell", "state", "ASR / Ω·cm²", "because")
+HEADING = ("at", "station", "cell", "state", "ASR / Ω·cm² (k = 2)", "because")
 
 
 def _words(row: dict[str, Any]) -> tuple[str, ...]:
@@ -195,6 +206,12 @@ def _row(record: Record) -> dict[str, Any]:
         },
         "sha256": record.sha256,
     }
+
+
+def _limit(records: list[Record]) -> float | None:
+    """Return the limit that the newest run with one was held to, of R·A (ohm cm²)."""
+    findings = (one.content.get("finding") for one in reversed(records))
+    return next((one["limit"] for one in findings if isinstance(one, dict) and one.get("reading") == "asr"), None)
 
 
 def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
