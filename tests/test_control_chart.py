@@ -66,6 +66,11 @@ def test_equal_values_break_no_rule(value: float, logarithmic: bool) -> None:
     assert control_chart([value] * 23, logarithmic=logarithmic).signals == ()
 
 
+def test_neighbouring_signals_are_told_together() -> None:
+    chart = control_chart([*QUIET, 4.0, 0.1, 4.1, 4.2], logarithmic=False)
+    assert "beyond three standard deviations: 33, 35 to 36" in str(chart)
+
+
 def test_a_quiet_process_breaks_no_rule() -> None:
     assert control_chart(QUIET, logarithmic=False).signals == ()
 

@@ -48,7 +48,7 @@ def test_a_value_out_of_its_band_or_no_value_is_wrong(tmp_path: Path, content: s
 def test_a_number_that_is_not_finite_is_wrong_with_one_end_open_too(tmp_path: Path, content: str) -> None:
     (tmp_path / "p").write_text(content)
     one = from_file(InterlockConfig(name="pressure", file="p", low=1), tmp_path)
-    assert "not within 1 to" in faults([one])[0]
+    assert "not 1 or more" in faults([one])[0]
 
 
 def test_a_file_that_is_missing_stale_or_no_text_is_wrong(tmp_path: Path) -> None:

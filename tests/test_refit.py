@@ -130,6 +130,8 @@ def test_a_folder_of_parts_is_one_table_to_a_database(collection, tmp_path, monk
     monkeypatch.setattr(refit_tasks, "SPECTRA", (5, 5))
     out = refit(collection, TRUTH.circuit, tmp_path / "parts").out
     assert len(list(out.glob("*.parquet"))) == 4
+    assert len(pd.read_parquet(out)) == 18  # whatever else stands in the folder is left aside
+    assert "Maps" in write_page(out, tmp_path / "page.html").read_text("utf-8")
     pd.testing.assert_frame_equal(
         pd.concat([pd.read_parquet(path) for path in sorted(out.glob("*.parquet"))], ignore_index=True),
         table(refit(collection, TRUTH.circuit, tmp_path / "whole.parquet").out),

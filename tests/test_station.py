@@ -349,6 +349,15 @@ def test_a_sweep_that_was_planned_at_the_cell_goes_on_as_planned_after_a_pause(
     assert next(waits, None) is None
 
 
+def test_what_is_not_as_usual_while_measuring_is_told(make: Make, serve: Any) -> None:
+    served = serve(EmulatedPotentiostat(SYMMETRIC, clock=FastClock()))
+    station = make('check.spec="lenient.toml"', f"resource={served.resource}", "driver=palmsens", "guardian=true")
+    told: list[str] = []
+    with open_bench(station, on_notice=told.append, backend=served.backend) as bench:
+        run_cell(bench, "A1")
+    assert any("guardian" in text or "kill" in text for text in told)
+
+
 def test_outputs_that_are_not_wanted_are_not_written(make: Make) -> None:
     station = make('check.spec="lenient.toml"', "outputs.junit=false", "outputs.csv=false")
     with open_bench(station) as bench:

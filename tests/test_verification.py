@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +15,10 @@ from eis.collection_writer import write_collection
 from eis.errors import ReadError
 from eis.spectrum import Spectrum
 from eis.verification import verify
+from tests.command_line import eis as run
 
 FROZEN = Path(__file__).with_name("frozen")
 ROWS = "1e3,10,-1\n1e2,12,-2\n1e1,14,-1\n"
-
-
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "eis", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture
