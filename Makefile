@@ -13,8 +13,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 demo: $(VENV)/installed  ## run the main job on emulated cells, print the verdict and what was written
 	$(BIN)/eis demo
 
-test: $(VENV)/tests-installed  ## run all tests
-	$(BIN)/python -m pytest -q --numprocesses=auto
+test: $(VENV)/tests-installed  ## run all tests; `EIS_THOROUGH=1 make test` draws, kills and repeats many times more
+	$(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal
 
 dev: $(VENV)/dev-installed  ## environment with linters, type checkers and build tools
 

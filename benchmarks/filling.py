@@ -3,7 +3,8 @@
     python -m benchmarks.filling [--experiments 500] [--cells 6] [--seed 1] [--full 0]
 
 The quick way draws what a fit would give (value, uncertainty and arcs of every spectrum) instead of fitting;
-`--full` experiments of each scenario go all the way from noisy spectra through `eis.experiment_pipeline.compare_experiment`.
+`--full` experiments of each scenario go all the way from noisy spectra through
+`eis.experiment_pipeline.compare_experiment`.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ import numpy as np
 from eis.comparison_page import write_comparison
 from eis.comparison_plots import plot_cell, plot_covariation, plot_effects, plot_slopes
 from eis.experiment_generator import SCENARIOS, generate, write_experiment
-from eis.filling_plots import plot_fill_fraction
 from eis.experiment_pipeline import compare_experiment
+from eis.filling_plots import plot_fill_fraction
 
 SEED = 7
 

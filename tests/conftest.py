@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -17,12 +20,35 @@ from instruments.emulated.device import Device
 from instruments.emulated.methodscript import EmulatedPotentiostat
 from instruments.emulated.transports import TRANSPORTS, Transport
 from instruments.palmsens import PalmSens
+from tests.thorough import THOROUGH
+from tests.virtual_time import let_time_be_virtual
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of every process of -n: their threads would wait in loops
+if sys.dont_write_bytecode:  # hundreds of Pythons are started; none is to compile what another has compiled
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+if THOROUGH:
+    os.environ.setdefault("EIS_FULL", "1")
 
 settings.register_profile("any-machine", deadline=None)  # how long an example takes says nothing here
 settings.load_profile("any-machine")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background job; ours would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes ``-n auto`` starts: four on two cores too, as many tests do little but wait."""
+    return max(4, os.cpu_count() or 1)
+
+
+def pytest_collection_finish() -> None:
+    """Take what all tests share out of the garbage collector's sight: it would look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
 
 USUAL_TRANSPORTS = ("in-process", "tcp")
 """Those over which drivers are tested; tests/test_transports.py tests them all."""
@@ -85,13 +111,25 @@ def _ports_that_stay_away_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def answer_s(request: pytest.FixtureRequest) -> float:
+    """How long (s) no answer is waited for: over a real connection, longer than a busy machine takes to answer."""
+    return 0.4 if {"transport", "bus"} & set(request.fixturenames) else 0.04
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, answer_s: float) -> None:
     """Make the driver give up soon, for tests in which the instrument never answers."""
-    monkeypatch.setattr(palmsens, "ANSWER_S", 0.1)
+    monkeypatch.setattr(palmsens, "ANSWER_S", max(0.1, answer_s))
     monkeypatch.setattr(palmsens, "QUIET_S", 0.05)
     monkeypatch.setattr(palmsens, "MUTE_S", 0.06)
     monkeypatch.setattr(palmsens, "BACK_OFF_S", 0.0)
     monkeypatch.setattr(palmsens, "predicted_point_s", lambda frequency_hz: 0.0)
+
+
+@pytest.fixture
+def in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no time-out take time, where the instrument is inside this process and nothing else has to happen."""
+    let_time_be_virtual(monkeypatch)
 
 
 @pytest.fixture
@@ -105,7 +143,7 @@ def watchdog() -> Iterator[None]:
         raise HangsError
 
     previous = signal.signal(signal.SIGALRM, bark)
-    signal.alarm(20)
+    signal.alarm(60)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, previous)

@@ -17,6 +17,7 @@ from eis import archive
 from eis.errors import ReadError, StoreError
 from eis.readers import read, read_all
 from eis.spectrum import Quality, Spectrum
+from tests.thorough import number
 
 FREQUENCY = np.array([1e6, 1e3, 1e3, 10.0, 0.1])
 Z = np.array([1.5 - 0.0j, complex(np.nan, np.inf), 0.1 + 0.2j, -0.0 - 5e-324j, 1e300 - 1e-300j])
@@ -236,7 +237,7 @@ def made(rows, metadata) -> Spectrum:
     return Spectrum.of(f, z, quality=flags, columns={"time_s": extra}, metadata=metadata)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=number(25, thorough=60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=points, metadata=st.dictionaries(keys, values, max_size=5))
 def test_any_spectrum_survives_netcdf(tmp_path, rows, metadata) -> None:
     spectrum = made(rows, metadata)
@@ -246,7 +247,7 @@ def test_any_spectrum_survives_netcdf(tmp_path, rows, metadata) -> None:
     assert {k: type(v) for k, v in again.metadata.items()} == {k: type(v) for k, v in metadata.items()}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=number(50, thorough=150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=points, metadata=st.dictionaries(keys, values, max_size=5))
 def test_any_spectrum_survives_csv(tmp_path, rows, metadata) -> None:
     spectrum = made(rows, metadata)

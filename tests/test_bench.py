@@ -18,12 +18,9 @@ from instruments import Sweep, connect
 from instruments.connect import DRIVERS
 from instruments.emulated.cells import SYMMETRIC
 from instruments.emulated.models import MODELS
+from tests.command_line import eis
 
 pytestmark = pytest.mark.usefixtures("watchdog")
-
-
-def eis(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "eis", *arguments], capture_output=True, text=True, timeout=60)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from eis.extraction import Conditions, extract
 from eis.spectrum import Cell
 from eis.uncertainty_budget import temperature_coefficient
 from fitting import drt, fit
+from tests.thorough import number
 from tests.truth import TwoArcs
 
 CELL = Cell(1.131, 0.011, interfaces_in_path=2, kind="symmetric", thickness_cm=0.05)
@@ -191,7 +192,7 @@ def test_metadata_hand_over_what_they_say_of_instrument_and_fixture():
 @pytest.mark.parametrize("n", [1, REPEATS])
 def test_nineteen_of_twenty_intervals_hold_the_truth_with_every_line_active(n):
     rng = np.random.default_rng(2026)
-    draws = 250
+    draws = number(100, thorough=250)
     held, sources = 0, set()
     for _ in range(draws):
         found, truth = one_draw(rng, n)

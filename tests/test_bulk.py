@@ -15,6 +15,7 @@ from fitting.machine import exponential, play
 from fitting.problem import lay_out
 from fitting.tape import OPCODES, tape_of
 from tests.test_circuit import circuits
+from tests.thorough import number
 from tests.truth import FREQUENCY, TwoArcs, noisy
 
 TRUTH = TwoArcs()
@@ -64,7 +65,7 @@ def machine(circuit, omega, values):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=number(30, thorough=60), deadline=None)
 @given(circuits(), st.integers(0, 2**32 - 1))
 def test_the_machine_gives_the_impedance_and_jacobian_of_any_circuit(text, seed):
     circuit = parse(text)

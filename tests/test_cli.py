@@ -10,24 +10,12 @@ from pathlib import Path
 import pytest
 
 from eis.shipped import folder
+from tests.command_line import ROOT, eis
 from tests.real_data import real_file
 
-ROOT = Path(__file__).parents[1]
 CELL = folder() / "symmetric_cell.mpt"
 CHECK = ("--area", "1.131", "--interfaces", "2", "--kind", "symmetric")
 CIRCUIT = "L0-R0-p(R1,CPE1)-p(R2,CPE2)"
-
-
-def eis(*arguments, cwd=None):
-    """Run the installed command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "eis", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=cwd or ROOT,
-        timeout=120,
-    )
 
 
 def bad_files(tmp_path):
@@ -110,6 +98,15 @@ def test_an_unreachable_instrument_exits_4_soon_and_leaves_nothing(tmp_path):
     assert "Traceback" not in done.stderr
     assert time.monotonic() - begun < 30
     assert not (tmp_path / "x.nc").exists()
+
+
+@pytest.mark.parametrize("arguments", [("validate", CELL, "--json"), ("check", CELL), ("convert", CELL)])
+def test_a_process_of_its_own_has_the_same_exit_code_and_says_the_same(arguments):
+    """What all other tests of commands rest on: they run them inside this process."""
+    command = [sys.executable, "-m", "eis", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", cwd=ROOT, timeout=120)
+    here = eis(*arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (here.returncode, here.stdout, here.stderr)
 
 
 def test_a_json_error_is_still_exactly_one_document():

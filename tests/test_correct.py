@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +11,11 @@ import pytest
 from eis import archive
 from eis.readers import read_all
 from eis.spectrum import Spectrum
+from tests.command_line import eis
 
 FREQUENCY = np.geomspace(1e6, 1.0, 31)
 CELL = 5 + 20 / (1 + 2j * np.pi * FREQUENCY * 1e-4)
 LEADS = 0.05 + 2j * np.pi * FREQUENCY * 5e-8
-
-
-def eis(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "eis", "correct", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture
@@ -33,7 +27,7 @@ def files(tmp_path: Path) -> Path:
 
 def test_the_short_is_taken_out_and_the_raw_file_stays(files: Path) -> None:
     before = (files / "cell.nc").read_bytes()
-    done = eis(files / "cell.nc", "--short", files / "short.nc", "--out", files / "out", "--json")
+    done = eis("correct", files / "cell.nc", "--short", files / "short.nc", "--out", files / "out", "--json")
     assert done.returncode == 0
     (entry,) = json.loads(done.stdout)["results"]
     assert entry["compensation"]["model"] == "short"
@@ -43,13 +37,13 @@ def test_the_short_is_taken_out_and_the_raw_file_stays(files: Path) -> None:
 
 
 def test_nothing_is_corrected_twice(files: Path) -> None:
-    assert eis(files / "cell.nc", "--short", files / "short.nc", "--out", files).returncode == 0
-    again = eis(files / "cell.corrected.nc", "--short", files / "short.nc", "--out", files / "twice")
+    assert eis("correct", files / "cell.nc", "--short", files / "short.nc", "--out", files).returncode == 0
+    again = eis("correct", files / "cell.corrected.nc", "--short", files / "short.nc", "--out", files / "twice")
     assert again.returncode == 2
     assert "corrected before" in again.stderr
 
 
 def test_a_correction_needs_a_standard(files: Path) -> None:
-    done = eis(files / "cell.nc", "--out", files / "out")
+    done = eis("correct", files / "cell.nc", "--out", files / "out")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

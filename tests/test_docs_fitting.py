@@ -5,12 +5,11 @@ import io
 import os
 import re
 import shlex
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.command_line import ROOT, eis
+
 GUIDE = ROOT / "docs" / "fitting.md"
 TEXT = GUIDE.read_text("utf-8")
 PYTHON = r"```python\n(?P<code>.*?)```(?:\n\n```\n(?!\$ )(?P<printed>.*?)```)?"
@@ -51,14 +50,7 @@ def run_all(folder):
 
 def output_of(command):
     """Run a command of the guide and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", *shlex.split(command)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    done = eis(*shlex.split(command)[1:], cwd=Path.cwd())
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -85,7 +77,7 @@ def test_every_option_of_the_fit_command_is_in_the_guide():
     assert {name for name in options if f"`--{name}" not in TEXT} == set()
 
 
-if __name__ == "__main__":  # python tests/test_docs_fitting.py writes the real output into the guide
+if __name__ == "__main__":  # python -m tests.test_docs_fitting writes the real output into the guide
     with tempfile.TemporaryDirectory() as room:
         found = iter(run_all(room))
 

@@ -20,9 +20,8 @@ from instruments.emulated.solartron import EmulatedBench
 from instruments.link import Link
 from instruments.potentiostat import Point
 from tests.test_instruments_contract import BENCHES
-from tests.virtual_time import let_time_be_virtual
 
-pytestmark = pytest.mark.usefixtures("watchdog", "_in_no_time")
+pytestmark = pytest.mark.usefixtures("watchdog", "in_no_time")
 
 USES = ("write", "read_line", "discard", "reopen")
 N_POINTS = 3
@@ -99,11 +98,6 @@ class Setup:
 
 
 SETUPS = (*(driver.name for driver in DRIVERS), "solartron with 1287")
-
-
-@pytest.fixture
-def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    let_time_be_virtual(monkeypatch)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import pytest
 from fitting.circuit import parse
 from fitting.elements import ELEMENTS, constant_phase, gerischer, havriliak_negami, zarc
 from fitting.transmission_lines import finite_gerischer, open_warburg, short_warburg
+from tests.thorough import number
 
 OMEGA = 2 * np.pi * np.array([0.001, 1.0, 1000.0])
 # impedance.py's own test-suite, parameters taken from 0.1, 0.2, 0.3 in order
@@ -131,7 +132,7 @@ def test_every_derivative_is_the_one_sympy_finds(letter):
     exact = [sympy.lambdify((w, *symbols), sympy.diff(z, v), "mpmath") for v in symbols]
     rng = np.random.default_rng(17)
     with mpmath.workdps(120):
-        for _ in range(25):
+        for _ in range(number(10, thorough=25)):
             values = values_within(element, rng)
             omega = 10 ** rng.uniform(-6, 9, 1)
             ours = element.derivatives(omega, *values)[:, 0]

@@ -127,7 +127,7 @@ class Room:
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Room]:
     before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
     monkeypatch.chdir(tmp_path)
-    for name, value in (("ANSWER_S", 0.1), ("QUIET_S", 0.05), ("MUTE_S", 0.06), ("BACK_OFF_S", 0.0)):
+    for name, value in (("ANSWER_S", 0.4), ("QUIET_S", 0.05), ("MUTE_S", 0.06), ("BACK_OFF_S", 0.0)):
         monkeypatch.setattr(palmsens, name, value)
     monkeypatch.setattr(palmsens, "predicted_point_s", lambda frequency_hz: 0.0)
     monkeypatch.setattr(link, "COMES_BACK_S", 0.0)

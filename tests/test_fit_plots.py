@@ -21,6 +21,7 @@ from fitting import fit, parse
 from fitting.bootstrap import bootstrap
 from fitting.profile import profile
 from fitting.ties import fit_tied
+from tests.command_line import eis
 from tests.truth import FREQUENCY, TwoArcs, noisy
 
 CIRCUIT = parse("R0-p(R1,CPE1)-p(R2,CPE2)")
@@ -295,16 +296,8 @@ def test_the_drawings_need_neither_the_optimiser_nor_a_window_system():
 @pytest.mark.parametrize("wanted", [(), ("R1", "R2")])
 def test_fit_on_the_command_line_draws_the_profiles_asked_for(tmp_path, wanted):
     options = [word for name in wanted for word in ("--profile", name)]
-    command = [
-        sys.executable,
-        "-m",
-        "eis",
-        "fit",
-        str(folder() / "symmetric_cell.mpt"),
-        "--circuit",
-        TwoArcs.circuit,
-    ]
-    done = subprocess.run([*command, *options, "--plot", str(tmp_path)], capture_output=True, timeout=120)
+    cell = folder() / "symmetric_cell.mpt"
+    done = eis("fit", cell, "--circuit", TwoArcs.circuit, *options, "--plot", tmp_path)
     assert done.returncode == 0, done.stderr
     kinds = {path.name.removeprefix("symmetric_cell.mpt.") for path in tmp_path.iterdir()}
     assert kinds == {"fit.png", "residuals.png", *(f"profile-{name}.png" for name in wanted)}

@@ -117,7 +117,8 @@ def test_the_guardian_knows_every_instrument_and_every_transport(
 
 
 def test_the_guardian_holds_the_lease_until_the_cell_is_off(served: Bench, tmp_path: Path) -> None:
-    with begun(measuring(served.resource, SLOW, tmp_path / "x.jsonl")) as process:
+    journal = tmp_path / "x.jsonl"
+    with begun(measuring(served.resource, SLOW, journal)) as process:
         os.kill(process.pid, signal.SIGKILL)
         while served.state().is_on:
             with pytest.raises(BusyError, match=f"process {process.pid}"), lease(served.resource):
@@ -125,24 +126,29 @@ def test_the_guardian_holds_the_lease_until_the_cell_is_off(served: Bench, tmp_p
             if not served.state().is_on:
                 break
             time.sleep(0.01)
+    assert "verified" in guardian_log(journal)  # and it has let go of the instrument, which the next test wants
 
 
 @pytest.mark.parametrize("then", ["import os; os._exit(3)", "import ctypes; ctypes.string_at(0)"])
 def test_after_a_crash_the_cell_is_off(then: str, served: Bench, tmp_path: Path) -> None:
-    with measuring(served.resource, SLOW, tmp_path / "x.jsonl", then=then) as process:
+    journal = tmp_path / "x.jsonl"
+    with measuring(served.resource, SLOW, journal, then=then) as process:
         served.wait(is_on=True)
         process.wait()
         died = time.monotonic()
     assert served.seconds_to_off(died) < 2
+    assert "verified" in guardian_log(journal)
 
 
 def test_a_fork_that_holds_the_pipe_does_not_keep_the_guardian_waiting(served: Bench, tmp_path: Path) -> None:
     then = "import os, time; os.fork() or time.sleep(5) or os._exit(0)"
-    with begun(measuring(served.resource, SLOW, tmp_path / "x.jsonl", then=then), 1) as process:
+    journal = tmp_path / "x.jsonl"
+    with begun(measuring(served.resource, SLOW, journal, then=then), 1) as process:
         time.sleep(0.1)
         killed = time.monotonic()
         process.kill()
         assert served.seconds_to_off(killed) < 2
+        assert "verified" in guardian_log(journal)
 
 
 def test_without_a_guardian_the_next_one_switches_the_cell_off_first(served: Bench, tmp_path: Path) -> None:

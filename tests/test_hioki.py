@@ -31,6 +31,7 @@ from instruments.emulated.transports import Transport
 from instruments.hioki import FREQUENCY_STEPS_HZ, Hioki
 from instruments.pointwise import PointByPoint
 from instruments.potentiostat import Point
+from tests.thorough import number
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -56,10 +57,10 @@ def connect(serve: Callable[..., Transport]) -> Iterator[Connect]:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch, answer_s: float) -> None:
     """Make the driver give up soon, for tests in which the meter does not answer."""
-    monkeypatch.setattr(pointwise, "ANSWER_S", 0.03)
-    monkeypatch.setattr(hioki, "ANSWER_S", 0.03)
+    monkeypatch.setattr(pointwise, "ANSWER_S", answer_s)
+    monkeypatch.setattr(hioki, "ANSWER_S", answer_s)
     monkeypatch.setattr(pointwise, "BACK_OFF_S", 0.0)
     for name in ("instruments.hioki.predicted_point_s", "instruments.sweep.predicted_point_s"):
         monkeypatch.setattr(name, lambda frequency_hz: 0.0)
@@ -159,7 +160,7 @@ def test_a_range_is_set_and_checked(range_ohm: float, meter_device: EmulatedHiok
 
 
 @pytest.mark.parametrize("option", [{"range_ohm": 0.004}, {"range_ohm": 3.0}, {"average": 100}])
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_a_setting_the_meter_does_not_take_as_it_is_ends_the_sweep_before_it_began(
     option: dict[str, Any], meter_device: EmulatedHioki, connect: Connect
 ) -> None:
@@ -168,7 +169,7 @@ def test_a_setting_the_meter_does_not_take_as_it_is_ends_the_sweep_before_it_beg
     assert not any("*TRG" in line for line in meter_device.log)
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_a_setting_the_meter_does_not_know_is_named(
     connect: Connect, meter_device: EmulatedHioki, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -278,7 +279,7 @@ def test_a_cell_beyond_the_range_is_over_range(connect: Connect, meter_device: E
     assert spectrum.all_frequency_hz.size == 4
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_a_point_without_a_result_is_asked_for_again_once_the_meter_is_known_to_be_at_rest(
     connect: Connect,
 ) -> None:
@@ -369,7 +370,7 @@ def test_a_meter_that_runs_by_itself_is_brought_to_rest(transport: str, connect:
     assert not device.cell_is_on
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_a_meter_that_goes_on_measuring_is_not_called_at_rest(
     meter_device: EmulatedHioki, connect: Connect
 ) -> None:
@@ -397,10 +398,10 @@ def test_one_thing_at_a_time(meter_device: EmulatedHioki, connect: Connect) -> N
 @pytest.mark.parametrize("fault", ["unplug", "hang"])
 @pytest.mark.usefixtures("impatient")
 def test_somebody_is_told_when_the_meter_does_not_confirm_that_it_is_at_rest(
-    transport: str, fault: str, connect: Connect
+    transport: str, fault: str, connect: Connect, answer_s: float
 ) -> None:
     device = EmulatedHioki(POUCH_CELL, faults=Faults(lines={FIRST_POINT + 2: fault}))  # type: ignore[dict-item]
-    meter = connect(device, transport, patience_s=0.05)
+    meter = connect(device, transport, patience_s=answer_s)
     received, told = collect(meter, SHORT)
     assert isinstance(told, CellStateUnknownError)
     assert len(received) == 2
@@ -425,7 +426,7 @@ def require_honest(device: EmulatedHioki, received: list[Point], told: EisError 
 
 
 @pytest.mark.parametrize("fault", LINE_FAULTS)
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_whatever_happens_to_any_line_the_meter_is_at_rest_or_somebody_is_told(
     fault: str, connect: Connect
 ) -> None:
@@ -437,7 +438,7 @@ def test_whatever_happens_to_any_line_the_meter_is_at_rest_or_somebody_is_told(
 
 
 @pytest.mark.parametrize("fault", ["truncate", "garbage", "repeat", "lose", "drop"])
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_a_passing_fault_in_mid_sweep_costs_no_point(fault: str, connect: Connect) -> None:
     for line in range(FIRST_POINT, FIRST_POINT + 4):
         device = EmulatedHioki(POUCH_CELL, faults=Faults(lines={line: fault}), noise=0.0)  # type: ignore[dict-item]
@@ -447,8 +448,8 @@ def test_a_passing_fault_in_mid_sweep_costs_no_point(fault: str, connect: Connec
         assert [point.attempt for point in received].count(2) == (fault != "repeat")
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("seed", range(number(2, thorough=4)))
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_random_faults_leave_nothing_wrong_and_nothing_on(seed: int, connect: Connect) -> None:
     rng = np.random.default_rng(seed)
     outcomes: set[str] = set()
@@ -470,7 +471,7 @@ def test_random_faults_leave_nothing_wrong_and_nothing_on(seed: int, connect: Co
 
 
 @pytest.mark.parametrize("fault", ["hang", "lose", "truncate", "garbage", "drop", "unplug"])
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_a_meter_that_does_not_say_who_it_is_is_not_connected(fault: str, connect: Connect) -> None:
     device = EmulatedHioki(POUCH_CELL, faults=Faults(lines=dict.fromkeys(range(20), fault)))  # type: ignore[arg-type]
     with pytest.raises(InstrumentError):
@@ -492,7 +493,7 @@ def test_a_meter_that_does_not_say_who_it_is_is_not_connected(fault: str, connec
         ",,;",
     ],
 )
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_an_answer_that_is_not_exactly_what_was_asked_for_is_no_point(
     raw: str, connect: Connect, meter_device: EmulatedHioki
 ) -> None:

@@ -226,7 +226,7 @@ def test_what_is_no_answer_at_all_is_a_link_error(odd: Odd, opened: Link, say: C
     begun = time.monotonic()
     with pytest.raises(LinkError):
         opened.read_line(0.5)
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 4.0
 
 
 def test_a_far_end_that_closes_in_a_message_is_noticed_at_once(odd: Odd, opened: Link) -> None:
@@ -237,7 +237,7 @@ def test_a_far_end_that_closes_in_a_message_is_noticed_at_once(odd: Odd, opened:
     begun = time.monotonic()
     with pytest.raises(LinkError, match="closed the connection"):
         opened.read_line(5.0)
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 4.0
 
 
 def test_a_far_end_that_closes_in_a_stale_message_is_noticed(odd: Odd, opened: Link) -> None:

@@ -13,6 +13,7 @@ from eis.spectrum import Spectrum
 from fitting import fit, joint, tied
 from fitting.circuit import parse
 from fitting.joint import BOLTZMANN_EV, fit_joint
+from tests.thorough import number
 from tests.truth import noisy
 
 CIRCUIT = "R0-p(R1,CPE1)-p(R2,CPE2)"
@@ -128,7 +129,7 @@ def test_energies_are_recovered_and_known_better_than_from_a_line_through_separa
 
 
 def test_stated_uncertainties_hold_the_truth_as_often_as_they_say():
-    draws, truth = 150, {**ENERGY, **EXPONENTS}
+    draws, truth = number(50, thorough=150), {**ENERGY, **EXPONENTS}
     hits = dict.fromkeys(truth, 0)
     for seed in range(draws):
         found = fit_joint(CIRCUIT, cell(seed=seed), **TIES)

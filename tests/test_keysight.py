@@ -28,6 +28,7 @@ from instruments.emulated.faults import Faults
 from instruments.emulated.transports import Transport
 from instruments.keysight import E4990A
 from instruments.potentiostat import Point
+from tests.thorough import number
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -54,10 +55,10 @@ def connect(serve: Callable[..., Transport]) -> Iterator[Connect]:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch, answer_s: float) -> None:
     """Make the driver give up soon, for tests in which the analyser does not answer."""
-    monkeypatch.setattr(pointwise, "ANSWER_S", 0.03)
-    monkeypatch.setattr(bridge, "ANSWER_S", 0.03)
+    monkeypatch.setattr(pointwise, "ANSWER_S", answer_s)
+    monkeypatch.setattr(bridge, "ANSWER_S", answer_s)
     monkeypatch.setattr(pointwise, "BACK_OFF_S", 0.0)
     for name in ("instruments.keysight.predicted_point_s", "instruments.sweep.predicted_point_s"):
         monkeypatch.setattr(name, lambda frequency_hz: 0.0)
@@ -228,7 +229,7 @@ def test_without_a_bias_none_is_ever_switched_on(analyser: EmulatedE4990A, conne
 
 
 @pytest.mark.parametrize("header", ["CALCulate#:PARameter#:DEFine", "SOURce#:MODE", "TRIGger:SOURce"])
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_a_setting_the_analyser_does_not_take_ends_the_sweep_before_it_began(
     header: str, analyser: EmulatedE4990A, connect: Connect
 ) -> None:
@@ -295,10 +296,10 @@ def test_a_sweep_and_a_bias_that_somebody_left_on_can_be_ended(analyser: Emulate
 @pytest.mark.parametrize("fault", ["unplug", "hang"])
 @pytest.mark.usefixtures("impatient")
 def test_somebody_is_told_when_the_bias_is_not_confirmed_to_be_off(
-    transport: str, fault: str, connect: Connect
+    transport: str, fault: str, connect: Connect, answer_s: float
 ) -> None:
     device = EmulatedE4990A(SYMMETRIC, faults=Faults(lines={FIRST_BLOCK + 4: fault}))  # type: ignore[dict-item]
-    meter = connect(device, transport, patience_s=0.05)
+    meter = connect(device, transport, patience_s=answer_s)
     received, told = collect(meter, BIASED)
     assert isinstance(told, CellStateUnknownError)
     assert len(received) == 4
@@ -307,7 +308,7 @@ def test_somebody_is_told_when_the_bias_is_not_confirmed_to_be_off(
         meter.close()
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_a_bias_that_stays_on_is_not_called_off(connect: Connect, analyser: EmulatedE4990A) -> None:
     analyser.command("SOURce#:BIAS:STATe?", lambda call: "1")
     with pytest.raises(CellStateUnknownError, match="bias stays on"):
@@ -327,7 +328,7 @@ def require_honest(device: EmulatedE4990A, received: list[Point], told: EisError
 
 
 @pytest.mark.parametrize("fault", LINE_FAULTS)
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_whatever_happens_to_any_line_the_cell_is_off_or_somebody_is_told(fault: str, connect: Connect) -> None:
     for line in range(2, FIRST_BLOCK + 9):
         device = EmulatedE4990A(SYMMETRIC, faults=Faults(lines={line: fault}), noise=0.0)  # type: ignore[dict-item]
@@ -339,8 +340,8 @@ def test_whatever_happens_to_any_line_the_cell_is_off_or_somebody_is_told(fault:
             assert (2 in again) == (fault != "repeat" and line < FIRST_BLOCK + 6), line
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("seed", range(number(2, thorough=4)))
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_random_faults_leave_nothing_wrong_and_nothing_on(seed: int, connect: Connect) -> None:
     rng = np.random.default_rng(seed)
     outcomes: set[str] = set()
@@ -357,7 +358,7 @@ def test_random_faults_leave_nothing_wrong_and_nothing_on(seed: int, connect: Co
 
 
 @pytest.mark.parametrize("fault", ["hang", "lose", "truncate", "garbage", "drop", "unplug"])
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_an_analyser_that_does_not_say_who_it_is_is_not_connected(fault: str, connect: Connect) -> None:
     device = EmulatedE4990A(SYMMETRIC, faults=Faults(lines=dict.fromkeys(range(20), fault)))  # type: ignore[arg-type]
     with pytest.raises(InstrumentError):
@@ -382,7 +383,7 @@ def test_an_analyser_that_does_not_say_who_it_is_is_not_connected(fault: str, co
         ("SENSe#:SWEep:POINts?", "5"),
     ],
 )
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_a_trace_that_is_not_exactly_what_was_asked_for_is_no_spectrum(
     header: str, answer: str, connect: Connect, analyser: EmulatedE4990A
 ) -> None:

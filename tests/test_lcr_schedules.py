@@ -220,7 +220,7 @@ def test_without_a_known_trigger_delay_the_driver_waits_once_the_frequency_is_se
     device = NotingLcr(SYMMETRIC, model="th2826")
     begun_s = time.monotonic()
     list(connected(device).sweep(paced(1e4, 1e2, cycles=[None, None, 7], settle_s=[0, 0.15, 0.15])))
-    assert 0.3 <= time.monotonic() - begun_s < 3
+    assert 0.3 <= time.monotonic() - begun_s < 10
     assert device.paces == [(1, 0.0), (1, 0.0), (7, 0.0)]
     assert not any("TRIG:DEL" in line for line in device.log)
     set_and_measured = [line for line in device.log if line.startswith(":FREQ")]
@@ -250,7 +250,7 @@ def test_an_abort_does_not_wait_for_the_settling(connected: Connect) -> None:
 
 @pytest.mark.parametrize("fault", ["truncate", "garbage", "repeat", "lose", "drop"])
 @pytest.mark.parametrize("model", ["e4980a", "th2826"])
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "in_no_time")
 def test_whatever_happens_to_a_line_no_point_is_measured_with_the_pace_of_another(
     model: str, fault: str, connected: Connect
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from eis.errors import BusyError, StoreError
 from instruments.lease import Lease, canonical_resource, folder_of_leases, lease, take
+from tests.command_line import eis
 from tests.served import ROOT
 
 pytestmark = pytest.mark.usefixtures("watchdog", "own_folder")
@@ -57,10 +58,7 @@ def test_who_comes_second_is_told_who_holds_it_and_exits_75() -> None:
 
 def test_the_command_line_exits_75(tmp_path: Path) -> None:
     with holding() as holder:
-        arguments = ("measure", "--resource", RESOURCE, "--out", str(tmp_path / "x.nc"))
-        done = subprocess.run(
-            [sys.executable, "-m", "eis", *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60
-        )
+        done = eis("measure", "--resource", RESOURCE, "--out", tmp_path / "x.nc")
         holder.communicate()
     assert done.returncode == 75
     assert f"process {holder.pid}" in done.stderr

@@ -6,8 +6,6 @@ import contextlib
 import json
 import math
 import random
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -44,6 +42,7 @@ from instruments.journal import read_journal, recorded
 from instruments.limits import Limits, OpenCircuit, guarded, open_circuit, require_near
 from instruments.planned import PlannedSweep
 from instruments.resume import resumed
+from tests.command_line import eis
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -577,11 +576,6 @@ def test_what_is_refused_is_refused_when_it_is_asked_for_and_not_with_the_first_
 # --- from the command line
 
 
-def eis(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "eis", "measure", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=60)
-
-
 @pytest.mark.parametrize(
     ("arguments", "kind", "words"),
     [
@@ -623,7 +617,7 @@ def test_the_command_that_a_limit_ended_says_how_to_go_on_and_going_on_keeps_the
     sweep = Sweep(1e5, 1e2, 5, 0.01)
     limit_a = 1.02 * float(np.max(0.01 / np.abs(SYMMETRIC.impedance(sweep.frequencies_hz))))
     usual = ("--resource", "sim::symmetric-cell", "--sweep", "1e5:1e2:5", "--out", out)
-    ended = eis(*usual, "--max-current", f"{limit_a / 2}A")
+    ended = eis("measure", *usual, "--max-current", f"{limit_a / 2}A")
     assert ended.returncode == 5, ended.stderr
     assert "ended by a limit" in ended.stderr
     journal = f"{out}.journal.jsonl"

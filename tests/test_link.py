@@ -78,7 +78,7 @@ def test_a_dead_port_is_an_error_at_once() -> None:
     begun = time.monotonic()
     with pytest.raises(LinkError, match="refused") as caught:
         connect(f"TCPIP0::127.0.0.1::{free_port()}::SOCKET")
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 5.0
     assert "\n" not in str(caught.value)
     assert "Check that the instrument is on" in str(caught.value)
 
@@ -120,7 +120,7 @@ def test_a_closed_connection_is_noticed_at_once(peer: Peer, opened: Link) -> Non
     begun = time.monotonic()
     with pytest.raises(LinkError, match="closed the connection"):
         opened.read_line(10.0)
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 5.0
 
 
 def test_a_reset_connection_is_a_link_error(peer: Peer, opened: Link) -> None:
@@ -152,7 +152,7 @@ def test_the_deadline_holds_however_slowly_bytes_come(peer: Peer, opened: Link) 
     begun = time.monotonic()
     with pytest.raises(LinkError, match="No line came"):
         opened.read_line(0.2)
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 3.0
     stop.set()
     thread.join()
 
@@ -231,7 +231,7 @@ def test_a_link_closed_under_a_waiting_reader_ends_the_wait(opened: Link) -> Non
     begun = time.monotonic()
     with pytest.raises(LinkError):
         opened.read_line(10.0)
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 5.0
 
 
 def test_a_reopened_link_begins_afresh(peer: Peer, opened: Link) -> None:
@@ -282,12 +282,15 @@ def test_small_messages_are_not_held_back() -> None:
         session = opened._opened()
         assert isinstance(session, Socket)
         assert session.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        begun = time.monotonic()
-        for _ in range(20):
-            opened.write("\n")
-            opened.write("i\n")
-            assert opened.read_line(1.0) == "iEMULATED01"
-        assert time.monotonic() - begun < 0.4  # 0.8 s with Nagle's algorithm
+        took_s = []
+        for _ in range(5):  # of which a busy machine spares one
+            begun = time.monotonic()
+            for _ in range(10):
+                opened.write("\n")
+                opened.write("i\n")
+                assert opened.read_line(1.0) == "iEMULATED01"
+            took_s.append(time.monotonic() - begun)
+        assert min(took_s) < 0.2  # 0.4 s with Nagle's algorithm
 
 
 def test_a_message_based_instrument_is_read_as_well() -> None:

@@ -261,7 +261,7 @@ def test_somebody_is_told_when_the_cell_cannot_be_verified_to_be_off(
     transport: str, fault: str, connected: Connect, short_sweep: Sweep
 ) -> None:
     device = paced(faults=Faults(lines={9: fault}))  # type: ignore[dict-item]
-    meter = connected(device, transport, patience_s=0.1)
+    meter = connected(device, transport, patience_s=0.4)
     with pytest.raises(CellStateUnknownError, match="Go to the instrument"):
         list(meter.sweep(short_sweep))
     assert device.cell_is_on

@@ -21,9 +21,9 @@ from instruments.emulated.methodscript import EmulatedPotentiostat
 from instruments.emulated.script import Command, ScriptError
 from instruments.palmsens import PalmSens
 from instruments.potentiostat import Point
-from tests.virtual_time import let_time_be_virtual
+from tests.thorough import number
 
-pytestmark = pytest.mark.usefixtures("watchdog", "_in_no_time")
+pytestmark = pytest.mark.usefixtures("watchdog", "in_no_time")
 
 Connect = Callable[..., PalmSens]
 
@@ -121,11 +121,6 @@ def drawn(rng: np.random.Generator, first: str) -> Schedule:
     )
 
 
-@pytest.fixture
-def _in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    let_time_be_virtual(monkeypatch)
-
-
 def abort_before_line(meter: PalmSens, at: int, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Abort as another thread would, before the `at`-th line is waited for; return whether a sweep was running."""
     read_line = meter.link.read_line
@@ -174,7 +169,7 @@ def require_right(received: list[Point], packets: list[str], sweep: Sweep, fault
             assert abs(point.z_ohm - truth) < 6 * NOISE * abs(truth), where
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(number(3, thorough=6)))
 def test_no_schedule_of_faults_makes_a_wrong_point_loses_one_or_leaves_the_cell_on_in_silence(
     seed: int, connected: Connect
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from instruments.emulated.lcr import EmulatedLcr
 from instruments.emulated.methodscript import EmulatedPotentiostat
 from instruments.lcr import LcrBridge
 from instruments.preparation import Preparation, prepare
+from tests.command_line import eis
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
@@ -142,8 +142,7 @@ def test_settings_can_be_tried_without_energising_anything() -> None:
 
 
 def eis_measure(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "eis", "measure", "--resource", "sim::symmetric-cell", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return eis("measure", "--resource", "sim::symmetric-cell", *arguments)
 
 
 def test_repeats_and_the_smaller_amplitude_go_into_files_of_their_own(tmp_path: Path) -> None:

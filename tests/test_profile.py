@@ -14,6 +14,7 @@ from eis.spectrum import Spectrum
 from fitting import fit, parse
 from fitting.constrained import relay
 from fitting.profile import profile
+from tests.thorough import number
 from tests.truth import FREQUENCY, TwoArcs, noisy
 
 TRUTH = TwoArcs()
@@ -199,7 +200,7 @@ def test_data_without_noise_have_no_interval_and_that_is_said():
 @pytest.mark.parametrize("weight", ["modulus", "variance"])
 @pytest.mark.parametrize("level", [0.6827, 0.9545])
 def test_intervals_hold_the_truth_as_often_as_they_say_where_standard_uncertainties_do_not(weight, level):
-    draws, held, by_u = 200, 0, 0
+    draws, held, by_u = number(80, thorough=200), 0, 0
     for seed in range(draws):
         circuit, spectrum = unfinished(seed, weights=weight == "variance")
         fitted = fit(circuit, spectrum, weight=weight)
@@ -214,9 +215,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say_where_standard_uncertaint
 def test_a_full_interval_of_the_two_arc_circuit_takes_less_than_50_ms():
     times = []
     for _ in range(5):
-        begun = time.perf_counter()
+        begun = time.process_time()  # which other people's work does not lengthen
         profile(FITTED, SPECTRUM, "R2")
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
     assert min(times) < 0.05
 
 

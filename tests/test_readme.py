@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.command_line import ROOT, eis
+
 README = (ROOT / "README.md").read_text("utf-8")
 SHOWN = re.findall(r"<!-- run: (.*?) -->\n```\n(.*?)```", README, flags=re.DOTALL)
 CODE = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
@@ -18,15 +19,7 @@ CODE = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 def output_of(command, folder):
     """Run a command of the README in a folder that has the datasets, and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", *shlex.split(command)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=folder,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    done = eis(*shlex.split(command)[1:], cwd=Path(folder))
     assert "Traceback" not in done.stderr, done.stderr
     return done.stdout
 
@@ -57,7 +50,7 @@ def test_the_readme_s_python_runs(code, folder):
     )
 
 
-if __name__ == "__main__":  # python tests/test_readme.py writes the real output into the README
+if __name__ == "__main__":  # python -m tests.test_readme writes the real output into the README
     import tempfile
 
     with tempfile.TemporaryDirectory() as room:

@@ -1,6 +1,7 @@
 """A sweep that was cut short, even by ``kill -9`` at any instant, goes on in its journal as if nothing had been.
 
-``EIS_KILLS=200 pytest -n 0 tests/test_resume.py -k kill`` kills as often; ``EIS_KILLS_SEED`` chooses the instants.
+``EIS_KILLS=200 pytest -n 0 tests/test_resume.py -k kill`` kills as often, as ``EIS_THOROUGH=1`` does;
+``EIS_KILLS_SEED`` chooses the instants.
 """
 
 from __future__ import annotations
@@ -36,11 +37,13 @@ from instruments.lease import lease
 from instruments.palmsens import PalmSens
 from instruments.planned import PlannedSweep
 from instruments.resume import finish, remaining, resumed
-from tests.served import ROOT, Bench, bench, measuring
+from tests.command_line import ROOT, eis
+from tests.served import Bench, bench, measuring
+from tests.thorough import number
 
 pytestmark = pytest.mark.usefixtures("watchdog")
 
-KILLS = int(os.environ.get("EIS_KILLS", "15"))
+KILLS = int(os.environ.get("EIS_KILLS", number(6, thorough=200)))
 SEED = int(os.environ.get("EIS_KILLS_SEED", "1"))
 
 SWEEP = Sweep(1e5, 1e3, 5, 0.01)
@@ -158,7 +161,7 @@ def test_a_journal_without_its_plan_or_with_a_point_missing_is_refused(
 
 def test_the_remaining_sweep_always_falls_on_the_frequencies_that_were_planned() -> None:
     rng = np.random.default_rng(3)
-    for _ in range(3000):
+    for _ in range(number(1000, thorough=3000)):
         start_hz = 10 ** rng.uniform(-2, 6)
         stop_hz = start_hz / 10 ** rng.uniform(0, 8) if rng.random() < 0.95 else start_hz
         sweep = Sweep(start_hz, stop_hz, 10 ** rng.uniform(-1, 1.5), 0.01)
@@ -294,11 +297,6 @@ def test_a_reopened_journal_that_is_gone_is_an_error(tmp_path: Path) -> None:
 # --- from the command line
 
 
-def eis(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "eis", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=ROOT, timeout=120)
-
-
 def test_the_command_needs_nothing_but_the_journal(tmp_path: Path) -> None:
     with connect("sim::symmetric-cell") as meter:
         journal = cut(meter, tmp_path / "cell.nc.journal.jsonl", 4)
@@ -360,7 +358,7 @@ def test_a_killed_command_goes_on_from_the_command_line(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there are no such signals")
-@pytest.mark.parametrize("instant", random.Random(SEED).sample(range(1000), min(KILLS // 4, 1000)))
+@pytest.mark.parametrize("instant", random.Random(SEED).sample(range(1000), min(max(3, KILLS // 4), 1000)))
 def test_a_signal_at_any_instant_leaves_the_cell_off_within_a_second(
     instant: int, served: Bench, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from eis.errors import CircuitError, FitError
 from eis.spectrum import Spectrum
 from fitting import fit, parse
 from fitting.selection import CANDIDATES, compare, is_nested, is_supported, select
+from tests.thorough import number
 from tests.truth import FREQUENCY, TwoArcs, noisy
 
 ARCS = ((15.0, 150e3, 0.95), (17.7, 1.2e3, 0.92), (25.0, 8.0, 0.88))
@@ -69,7 +70,7 @@ def test_fits_of_different_data_are_not_compared():
 
 
 def test_the_number_of_arcs_and_the_tail_are_found():
-    seeds, found = 20, Counter()
+    seeds, found = number(6, thorough=20), Counter()
     for arcs in (1, 2, 3):
         for tail in (False, True):
             for seed in range(seeds):

@@ -11,6 +11,7 @@ from eis.spectrum import Quality
 from instruments.drift import drift_between, drift_of
 from instruments.potentiostat import Point
 from instruments.settling import drift_limit_v_per_s, settle, slope_of
+from tests.thorough import number
 
 MV_PER_MIN = 1e-3 / 60
 
@@ -66,7 +67,7 @@ def test_a_drift_limit_needs_an_excitation_and_a_duration(wrong):
 
 @pytest.mark.parametrize("conditions", [{}, {"step_v": 1e-4}, {"lost": 0.2}, {"wild": 0.05}, {"noise_v": 1e-4}])
 def test_a_relaxing_cell_settles_when_its_drift_is_really_below_the_limit(conditions):
-    for seed in range(4):
+    for seed in range(number(1, thorough=4)):
         bench = Bench(seed=seed, **conditions)
         found = bench.settle()
         assert found.settled, found
@@ -135,7 +136,7 @@ def test_a_watching_that_cannot_work_is_refused(wrong, message):
 
 def test_the_slope_s_uncertainty_is_the_scatter_of_slopes():
     t, z = np.arange(120.0), []
-    for seed in range(400):
+    for seed in range(number(200, thorough=400)):
         found = slope_of(t, 1e-6 * t + 1e-4 * np.random.default_rng(seed).standard_normal(120))
         z.append((found.v_per_s - 1e-6) / found.u_v_per_s)
     assert abs(np.mean(z)) < 0.2

@@ -10,6 +10,7 @@ from eis.errors import FitError
 from fitting import fit
 from fitting.circuit import parse
 from fitting.ties import fit_tied
+from tests.thorough import number
 from tests.truth import TwoArcs
 
 EQUAL = TwoArcs(a1=0.9, a2=0.9)
@@ -156,7 +157,7 @@ def test_the_covariance_equals_lmfit_s():
 
 
 def test_the_uncertainty_of_a_tied_parameter_holds_the_truth_as_often_as_it_says():
-    draws, hits = 150, dict.fromkeys(("CPE2_1", "R0", "R2"), 0)
+    draws, hits = number(50, thorough=150), dict.fromkeys(("CPE2_1", "R0", "R2"), 0)
     for seed in range(draws):
         fitted = fit_tied(CIRCUIT, EQUAL.spectrum(noise=2e-3, seed=seed), {"CPE2_1": "CPE1_1"})
         for name in hits:

@@ -93,6 +93,14 @@ def reach(way: str) -> Iterator[Callable[[Device], Link]]:
 Reach = Callable[..., Link]
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something is so that other threads have yet to do."""
+    deadline = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < deadline, "it never comes true"
+        time.sleep(0.01)
+
+
 # --- asking
 
 
@@ -148,17 +156,17 @@ def test_a_stream_is_kept_up_with(reach: Reach) -> None:
 def test_an_answer_that_comes_late_is_waited_for(reach: Reach) -> None:
     opened = reach(Answerer(SYMMETRIC, clock=RealClock()))
     begun = time.monotonic()
-    assert opened.query("LATE? 0.15", 2.0) == "late by 0.15"
-    assert 0.13 < time.monotonic() - begun < 1.0
+    assert opened.query("LATE? 0.15", 5.0) == "late by 0.15"
+    assert 0.13 < time.monotonic() - begun < 4.0
 
 
 def test_an_answer_that_was_given_up_can_still_be_read_as_a_whole(reach: Reach) -> None:
     opened = reach(Answerer(SYMMETRIC, clock=RealClock()))
     begun = time.monotonic()
     with pytest.raises(LinkError, match=r"No line came within 0\.1 s"):
-        opened.query("LATE? 0.25", 0.1)
-    assert time.monotonic() - begun < 0.35
-    assert opened.read_line(2.0) == "late by 0.25"
+        opened.query("LATE? 0.8", 0.1)
+    assert time.monotonic() - begun < 0.7
+    assert opened.read_line(5.0) == "late by 0.8"
 
 
 def test_an_answer_that_comes_too_late_is_not_taken_for_the_next_one(reach: Reach) -> None:
@@ -174,7 +182,7 @@ def test_half_an_answer_is_kept_until_the_rest_comes(reach: Reach, way: str) -> 
     device = Answerer(SYMMETRIC, clock=RealClock(), faults=Faults(lines={0: "truncate"}))
     opened = reach(device)
     with pytest.raises(LinkError, match="it began with b'half'"):
-        opened.query("SAY? half way", 0.15)
+        opened.query("SAY? half way", 0.4)
     if way != "hislip":  # there what answers an earlier message is dropped, as the standard asks
         opened.write("SAY?  there\n")
         assert opened.read_line(1.0) == "half there"
@@ -188,7 +196,7 @@ def test_waiting_ends_soon_after_it_is_told_to(reach: Reach) -> None:
     begun = time.monotonic()
     with pytest.raises(AbortedError):
         opened.read_line(5.0, stop=stop.is_set)
-    assert time.monotonic() - begun < 0.05 + 0.25
+    assert time.monotonic() - begun < 3.0
 
 
 def test_another_thread_may_write_while_one_waits(reach: Reach) -> None:
@@ -230,7 +238,7 @@ def test_commands_are_kept_apart_when_asked_to(reach: Reach) -> None:
     begun = time.monotonic()
     for _ in range(4):
         opened.write("*CLS\n")
-    assert 0.09 <= time.monotonic() - begun < 1.0
+    assert 0.09 <= time.monotonic() - begun < 4.0
 
 
 # --- ends
@@ -244,7 +252,7 @@ def test_a_line_without_an_end_is_given_up_on_a_transport_without_messages_and_n
         assert [opened.query(f"SAY? {word}", 1.0) for word in ("x", "one", "two")] == ["x", "one", "two"]
     else:
         with pytest.raises(LinkError, match="it began with b'one'"):
-            opened.query("SAY? one", 0.2)
+            opened.query("SAY? one", 0.4)
 
 
 def test_a_message_needs_no_line_end_where_it_has_an_end_of_its_own(reach: Reach, way: str) -> None:
@@ -266,7 +274,7 @@ def test_a_cut_connection_is_noticed_and_can_be_opened_again(reach: Reach) -> No
     begun = time.monotonic()
     with pytest.raises(LinkError):
         opened.query("SAY? two", 5.0)
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 4.0
     with pytest.raises(LinkError):
         opened.query("SAY? nothing", 0.1)
     opened.reopen()
@@ -341,7 +349,7 @@ def test_an_instrument_that_is_not_there_any_more_is_refused(way: str) -> None:
 
 
 def _opened_soon(served: Transport) -> Link:
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 30.0
     while time.monotonic() < deadline:
         with contextlib.suppress(LinkError):
             return Link(served.resource, backend=served.backend)
@@ -354,7 +362,7 @@ def test_an_instrument_that_falls_silent_is_given_up_in_time(reach: Reach) -> No
     begun = time.monotonic()
     with pytest.raises(LinkError, match=r"No line came within 0\.12 s"):
         opened.query("SAY? one", 0.12)
-    assert time.monotonic() - begun < 0.4
+    assert time.monotonic() - begun < 3.0
 
 
 def test_a_closed_server_is_a_link_error(way: str) -> None:
@@ -376,8 +384,9 @@ def test_a_client_that_does_not_read_does_not_keep_a_server_from_ending(way: str
 
 
 def test_no_thread_and_no_file_is_left_behind(way: str) -> None:
-    def files() -> int:
-        return len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
+    def left() -> list[int]:
+        files = len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
+        return [threading.active_count(), files]
 
     def use() -> None:
         with OPENERS[way](Answerer(SYMMETRIC)) as served:
@@ -387,10 +396,10 @@ def test_no_thread_and_no_file_is_left_behind(way: str) -> None:
                 opened.write("COUNT? 10\n")
 
     use()
-    before = threading.active_count(), files()
+    before = left()
     for _ in range(5):
         use()
-    assert (threading.active_count(), files()) == before
+    wait_for(lambda: all(now <= then for now, then in zip(left(), before, strict=True)))
 
 
 def test_a_server_that_was_never_entered_can_be_closed(way: str) -> None:
@@ -438,6 +447,7 @@ def test_any_visa_program_can_use_it(way: str, ends: tuple[str, str]) -> None:
         if way != "hislip":  # PyVISA-Py answers at once, with nothing
             with pytest.raises(pyvisa.VisaIOError, match="VI_ERROR_TMO"):
                 plain.read()
+        plain.timeout = 5000
         assert plain.query("SAY? again") == "again"
 
 
@@ -452,14 +462,13 @@ def test_the_status_byte_says_whether_there_is_something_to_read_and_clearing_dr
         one: Any = plain
         assert one.read_stb() == 0
         one.write("*IDN?")
-        time.sleep(0.05)
-        assert one.read_stb() == 16
+        wait_for(lambda: one.read_stb() == 16)
         one.read()
         assert one.read_stb() == 0
         one.clear()
         if way != "hislip":  # where PyVISA-Py trips over an answer that is under way
             one.write("SAY? lost")
-            time.sleep(0.05)
+            wait_for(lambda: one.read_stb() == 16)
             one.clear()
         assert one.query("SAY? found") == "found"
 
