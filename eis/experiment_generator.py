@@ -95,7 +95,11 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario("true-filling", ("filled",), fill=0.8, contact=1.8, heat=0.97),
         Scenario("heating-only", ("not the filler", "no effect", "not shown"), heat=0.7),
         Scenario(
-            "poor-filler", ("filled without gain", "no effect", "not shown"), fill=0.8, filler_s_cm=1e-7, heat=0.97
+            "poor-filler",
+            ("filled without gain", "no effect", "not shown", "not the filler"),
+            fill=0.8,
+            filler_s_cm=1e-7,
+            heat=0.97,
         ),
         Scenario("in-formulation", ("improved",), mode="in_formulation", contact=1.8, thinner=0.97, heat=0.97),
         Scenario("no-effect", ("no effect", "not shown")),

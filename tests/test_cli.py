@@ -100,7 +100,7 @@ def test_an_unreachable_instrument_exits_4_soon_and_leaves_nothing(tmp_path):
     assert not (tmp_path / "x.nc").exists()
 
 
-@pytest.mark.parametrize("arguments", [("validate", CELL, "--json"), ("check", CELL), ("convert", CELL)])
+@pytest.mark.parametrize("arguments", [("validate", CELL, "--json"), ("check", CELL)])
 def test_a_process_of_its_own_has_the_same_exit_code_and_says_the_same(arguments):
     """What all other tests of commands rest on: they run them inside this process."""
     command = [sys.executable, "-m", "eis", *map(str, arguments)]

@@ -100,7 +100,7 @@ def test_every_plot_draws_every_assessment_without_touching_global_state(name, t
         plot_verdict(one.judgement),
     ]
     for i, axes in enumerate(drawn):
-        axes.figure.savefig(tmp_path / f"{i}.png")
+        axes.figure.savefig(tmp_path / f"{i}.png", dpi=40)
     assert dict(mpl.rcParams) == before
 
 
