@@ -36,7 +36,7 @@ def eis(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProc
         except SystemExit as ended:
             code = ended.code
     assert isinstance(code, int), code
-    out_text, err_text = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+    out_text, err_text = (stream.buffer.getvalue().decode() for stream in (out, err))
     return subprocess.CompletedProcess(words, code, out_text, err_text)
 
 

@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from eis.errors import BusyError
+from instruments.lease import Lease, lease
+
 ROOT = Path(__file__).parents[1]
 
 MEASURE = """
@@ -81,6 +84,21 @@ def bench(*options: str) -> Iterator[Bench]:
         with socket.create_connection(("127.0.0.1", int(port))) as status:
             yield Bench(resource, status)
         server.stdin.close()
+
+
+@contextlib.contextmanager
+def lease_once_free(resource: str, timeout_s: float = 30.0) -> Iterator[Lease]:
+    """Hold the lease of an instrument once a guardian, which has just said that it is done, has let go of it."""
+    deadline = time.monotonic() + timeout_s
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                held = stack.enter_context(lease(resource))
+                break
+            except BusyError:
+                assert time.monotonic() < deadline, "nobody lets go of the instrument"
+                time.sleep(0.01)
+        yield held
 
 
 def measuring(

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from eis import pipeline
-from eis.errors import BusyError, ConfigError, StoreError
+from eis.errors import ConfigError, StoreError
 from eis.readers import read
 from eis.spectrum import Spectrum
 from instruments import Potentiostat, Sweep, connect
@@ -33,12 +33,11 @@ from instruments.emulated.cells import SYMMETRIC
 from instruments.emulated.faults import Faults
 from instruments.emulated.methodscript import EmulatedPotentiostat
 from instruments.journal import Journal, journal_to_spectrum, read_journal, recorded
-from instruments.lease import lease
 from instruments.palmsens import PalmSens
 from instruments.planned import PlannedSweep
 from instruments.resume import finish, remaining, resumed
 from tests.command_line import ROOT, eis
-from tests.served import Bench, bench, measuring
+from tests.served import Bench, bench, lease_once_free, measuring
 from tests.thorough import number
 
 pytestmark = pytest.mark.usefixtures("watchdog")
@@ -329,14 +328,8 @@ def uninterrupted(served: Bench, tmp_path_factory: pytest.TempPathFactory) -> Sp
 
 def wait_for_the_guardian(resource: str) -> None:
     """Wait until the guardian of a killed process has given its lease back."""
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            with lease(resource):
-                return
-        except BusyError:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+    with lease_once_free(resource):
+        pass
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there is no kill -9")
@@ -374,7 +367,7 @@ def test_a_signal_at_any_instant_leaves_the_cell_off_within_a_second(
     assert served.seconds_to_off(sent) < 1
     assert "CellStateUnknown" not in said
     assert len(read_journal(path).points) >= acknowledged.count("\n")
-    with lease(served.resource) as held:
+    with lease_once_free(served.resource) as held:
         assert held.abandoned is None or not served.state().is_on
 
 
