@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from eis.assignment import BOTH, INTERFACE
-from eis.conformity import FOUR_WAY, DecisionRule, outcomes
+from eis.conformity import FOUR_WAY, DecisionRule, outcome
 from eis.interface import THROUGH, Interface
 from eis.judgement import Finding, Verdict
 from eis.quantities import format_si
@@ -76,15 +76,13 @@ def _otherwise(
                 if (reading, n) in done:
                     continue
                 found = measured(arc, reading, n, gate)
-                code = int(
-                    outcomes(
-                        found.value,
-                        found.u,
-                        rule,
-                        upper=limit.upper,
-                        lower=limit.lower,
-                        degrees_of_freedom=found.degrees_of_freedom,
-                    )
+                code = outcome(
+                    found.value,
+                    found.u,
+                    rule,
+                    upper=limit.upper,
+                    lower=limit.lower,
+                    degrees_of_freedom=found.degrees_of_freedom,
                 )
                 seen = code >= 0 and not unresolved(arc, found, limit.value, reading, gate)
                 other = FOUR_WAY[code] if seen else Verdict.NOT_RESOLVED

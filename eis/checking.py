@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from eis.alternatives import would_change
 from eis.assignment import SURE, matches, may_be
-from eis.conformity import FOUR_WAY, DecisionRule, acceptance_limit, outcomes, p_conform
+from eis.conformity import FOUR_WAY, DecisionRule, acceptance_limit, outcome, p_conform
 from eis.errors import ConfigError
 from eis.interface import THROUGH
 from eis.process_values import ProcessValue, compare_values, process_values
@@ -153,7 +153,7 @@ def compare(
     found = measured(arc, reading, n, gate)
     value, u, nu = found.value, found.u, found.degrees_of_freedom
     reasons = unresolved(arc, found, limit.value, reading, gate)
-    code = int(outcomes(value, u, rule, upper=limit.upper, lower=limit.lower, degrees_of_freedom=nu))
+    code = outcome(value, u, rule, upper=limit.upper, lower=limit.lower, degrees_of_freedom=nu)
     by_bound = (
         bool(reasons) and may_pass_by_bound and limit.bound == "upper" and bound_clears(found, limit.value, rule)
     )

@@ -169,16 +169,45 @@ def outcomes(
     _require_limits(upper, lower)
     y, spread = np.asarray(value, dtype=float), np.asarray(u, dtype=float)
     inside = (y <= upper) & (y >= lower)
-    w = np.asarray(rule.guard_band(spread, degrees_of_freedom))
+    with np.errstate(invalid="ignore"):  # an uncertainty without bound decides nothing
+        w = np.asarray(rule.guard_band(spread, degrees_of_freedom))
     if rule.name == "probability":
         p = np.asarray(
             p_conform(y, spread, upper, lower=lower, model=model, degrees_of_freedom=degrees_of_freedom)
         )
         keeps, breaks = p >= rule.confidence, p <= 1 - rule.confidence
     else:
-        keeps, breaks = (y <= upper - w) & (y >= lower + w), (y > upper + w) | (y < lower - w)
-    codes = np.where(inside, np.where(keeps, 0, 1), np.where(breaks, 3, 2))
+        with np.errstate(invalid="ignore"):
+            keeps, breaks = (y <= upper - w) & (y >= lower + w), (y > upper + w) | (y < lower - w)
+    codes = np.where(inside, 1 - keeps.astype(np.int64), 2 + breaks.astype(np.int64))
     return np.where(np.isfinite(y) & np.isfinite(w) & (spread >= 0), codes, -1)
+
+
+def outcome(
+    value: float,
+    u: float,
+    rule: DecisionRule,
+    *,
+    upper: float = math.inf,
+    lower: float = -math.inf,
+    degrees_of_freedom: float = math.inf,
+) -> int:
+    """Decide about one value: what `outcomes` says of it, a good deal sooner.
+
+    Raises
+    ------
+    ConfigError
+        As `outcomes`.
+    """
+    if rule.name == "probability":
+        return int(outcomes(value, u, rule, upper=upper, lower=lower, degrees_of_freedom=degrees_of_freedom))
+    _require_limits(upper, lower)
+    w = float(rule.guard_band(u, degrees_of_freedom))
+    if not (math.isfinite(value) and math.isfinite(w) and u >= 0):
+        return -1
+    if lower <= value <= upper:
+        return 0 if lower + w <= value <= upper - w else 1
+    return 3 if value > upper + w or value < lower - w else 2
 
 
 def acceptance_limit(
@@ -262,6 +291,13 @@ def p_conform(
         If a limit is NaN or there is none, or a log-normal value is not positive.
     """
     _require_limits(limit, lower)
+    if (
+        isinstance(value, float)
+        and isinstance(u, float)
+        and isinstance(degrees_of_freedom, float)
+        and (model == "auto" and 0 < u <= SKEWED * value and math.isfinite(value))
+    ):
+        return _of_a_normal(value, u, limit, lower, degrees_of_freedom)
     y, spread = np.asarray(value, dtype=float), np.asarray(u, dtype=float)
     known = np.isfinite(y) & np.isfinite(spread) & (spread > 0)
     skewed = (y > 0) & (spread > SKEWED * y) if model == "auto" else np.full(y.shape, model != "normal")
@@ -270,17 +306,31 @@ def p_conform(
             "A value at or below zero cannot be log-normal", where=f"model {model!r}", mend="Use the normal model."
         )
     nu = np.asarray(degrees_of_freedom, dtype=float)
+    exact = np.isinf(nu)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        s = np.sqrt(np.log1p((spread / y) ** 2))
-        centre = np.log(y) - (0.0 if model == "lognormal-median" else s**2 / 2)
 
         def below(edge: float) -> RealArray:
-            log_edge = math.log(edge) if edge > 0 else -math.inf
-            z = np.where(skewed, (log_edge - centre) / s, (edge - y) / spread)
-            return np.asarray(np.where(np.isinf(nu), ndtr(z), stdtr(np.where(np.isinf(nu), 1.0, nu), z)))
+            z = (edge - y) / spread
+            if skewed.any():
+                s = np.sqrt(np.log1p((spread / y) ** 2))
+                centre = np.log(y) - (0.0 if model == "lognormal-median" else s**2 / 2)
+                z = np.where(skewed, ((math.log(edge) if edge > 0 else -math.inf) - centre) / s, z)
+            if exact.all():
+                return np.asarray(ndtr(z))
+            return np.asarray(np.where(exact, ndtr(z), stdtr(np.where(exact, 1.0, nu), z)))
 
         p = np.where(known, below(limit) - (below(lower) if lower > -math.inf else 0.0), np.nan)
     return float(p) if p.ndim == 0 else p
+
+
+def _of_a_normal(value: float, u: float, upper: float, lower: float, degrees_of_freedom: float) -> float:
+    """Return `p_conform` of one value that is well known, as most are."""
+
+    def below(edge: float) -> float:
+        z = (edge - value) / u
+        return float(ndtr(z) if math.isinf(degrees_of_freedom) else stdtr(degrees_of_freedom, z))
+
+    return below(upper) - (below(lower) if lower > -math.inf else 0.0)
 
 
 def _is_skewed(value: float, u: float, model: Model) -> bool:

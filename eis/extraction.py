@@ -194,10 +194,11 @@ def _interface(
         repeats=repeats,
         conditions=conditions,
     )
-    lines = tuple(replace(line, u=line.u * k) for line in lines)
+    if k != 1:
+        lines = tuple(replace(line, u=line.u * k) for line in lines)
     r = (float(np.mean(repeats)) if repeats else shape.r_ohm) * k
     capacitances = tuple(
-        replace(c, value_f=c.value_f / k, u_f=c.u_f / k)
+        replace(c, value_f=c.value_f / k, u_f=c.u_f / k) if k != 1 else c
         for c in shape.capacitances
         if c.formula != SURFACE or may_be(assigned.probabilities, INTERFACE)
     )

@@ -139,6 +139,10 @@ class Fit:
     metadata: Mapping[str, Any] = field(default_factory=lambda: {})
 
     @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.free)}
+
+    @cached_property
     def _by_name(self) -> dict[str, Parameter]:
         return {parameter.name: parameter for parameter in self.parameters}
 
@@ -163,7 +167,10 @@ class Fit:
         FitError
             If the circuit has no such parameter.
         """
-        place = {name: i for i, name in enumerate(self.free)}
+        place = self._place
+        if all(name in place for name in names):
+            at = [place[name] for name in names]
+            return np.asarray(self.covariance[np.ix_(at, at)])
         out = np.zeros((len(names), len(names)))
         for i, a in enumerate(names):
             for j, b in enumerate(names):

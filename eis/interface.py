@@ -184,6 +184,7 @@ class Interface:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of the JSON documents."""
+        budget = self.budget
         values = {
             "r_ohm": self.arc_resistance_ohm,
             "u_r_ohm": self.u_arc_resistance_ohm,
@@ -192,7 +193,7 @@ class Interface:
             "f0_hz": self.frequency_hz,
             "u_f0_hz": self.u_frequency_hz,
             "asr_ohm_cm2": self.asr_ohm_cm2,
-            "u_asr_ohm_cm2": self.u_asr_ohm_cm2,
+            "u_asr_ohm_cm2": budget.u,
             "i0_a_cm2": self.i0_a_cm2,
         }
         words = {
@@ -209,7 +210,7 @@ class Interface:
             "evidence": list(self.evidence),
             "resolved": self.resolved,
             "because": list(self.because),
-            "budget": self.budget.to_dict(),
+            "budget": budget.to_dict(),
         }
         return {"name": self.name} | plain(values) | words
 

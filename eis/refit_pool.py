@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any
 from eis.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
+NANNY = "distributed.nanny.pre-spawn-environ"
 FINDS_S = 10.0
 """How long a scheduler is looked for (s)."""
 
@@ -68,6 +70,7 @@ def pool(workers: int, scheduler: str | None = None) -> Iterator[Executor]:
         return
     with contextlib.ExitStack() as stack:
         if scheduler is None:
+            stack.enter_context(_quiet_workers())
             cluster: Any = stack.enter_context(
                 distributed.LocalCluster(
                     n_workers=workers,
@@ -76,7 +79,7 @@ def pool(workers: int, scheduler: str | None = None) -> Iterator[Executor]:
                     dashboard_address=None,
                     worker_dashboard_address=None,
                     memory_limit=0,  # tasks are small; dask's own limit would kill a worker that compiles
-                    silence_logs=40,
+                    silence_logs=logging.CRITICAL,  # a heartbeat that misses the scheduler at the end is no news
                 )
             )
             client = stack.enter_context(distributed.Client(cluster))
@@ -90,3 +93,15 @@ def pool(workers: int, scheduler: str | None = None) -> Iterator[Executor]:
                     mend="Give the address `dask scheduler` prints.",
                 ) from error
         yield client.get_executor(pure=False)
+
+
+def _quiet_workers() -> Any:
+    """Let workers of ours get on with it while they are started.
+
+    dask has them give back every free 64 kB at once, and as a side effect map each larger array anew: a fifth of
+    their time would go to page faults. Nor is their stack of interest a hundred times a second.
+    """
+    config: Any = import_module("dask.config")
+    ways = dict(config.get(NANNY))
+    ways.pop("MALLOC_TRIM_THRESHOLD_", None)
+    return config.set({NANNY: ways, "distributed.worker.profile.enabled": False})

@@ -8,6 +8,8 @@ below 1 % of |Z|. Everything else is looked at ladder by ladder, which takes ten
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,10 +97,19 @@ def screen(f: RealArray, z: ComplexArray, clocks: RealArray) -> list[Screened | 
         When each point was measured, 0 to 1; several where the order is not known.
     """
     out: list[Screened | None] = [None] * len(z)
-    for start in range(0, len(z), AT_ONCE):
+
+    def put(start: int) -> None:
         part = slice(start, start + AT_ONCE)
         for row, one in _screen(f, z[part], clocks[part]):
             out[start + row] = one
+
+    starts = range(0, len(z), AT_ONCE)
+    if len(starts) < 2:
+        for start in starts:
+            put(start)
+        return out
+    with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as threads:  # decompositions run side by side
+        list(threads.map(put, starts))
     return out
 
 

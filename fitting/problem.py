@@ -14,7 +14,7 @@ from eis.errors import FitError
 from eis.quantities import format_si
 from eis.spectrum import ComplexArray, RealArray, Spectrum
 from fitting.circuit import Circuit
-from fitting.evaluation import evaluate
+from fitting.evaluation import evaluate, impedance
 from fitting.starts import first_start
 
 Weight = Literal["modulus", "unit", "proportional", "variance"]
@@ -68,7 +68,7 @@ class Problem:
 
     def residuals(self, t: RealArray) -> RealArray:
         """Return the weighted residuals, real parts then imaginary parts, shape (2n,)."""
-        difference = self.circuit.impedance(self.omega, self.natural(t)) - self.z
+        difference = impedance(self.circuit, self.omega, self.natural(t)) - self.z
         return np.concatenate([difference.real * self.weights[0], difference.imag * self.weights[1]])
 
     def jacobian(self, t: RealArray) -> RealArray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eis.spectrum import IntArray
 from fitting.circuit import Circuit, Leaf, Node, Parallel, Series
@@ -31,7 +32,7 @@ class Tape:
 
     `first` is a node's first parameter; `second` is that of the CPE or capacitor of an arc taken as one node, else
     the one after the node's last. `direct` tells whether a node is in series with everything else, so that
-    ∂Z/∂Z_node is 1.
+    ∂Z/∂Z_node is 1. `by_exponent` tells which parameters are exponents.
     """
 
     opcode: IntArray
@@ -41,6 +42,7 @@ class Tape:
     child_start: IntArray
     child_count: IntArray
     children: IntArray
+    by_exponent: NDArray[np.bool_]
 
 
 @lru_cache(maxsize=256)
@@ -71,7 +73,8 @@ def tape_of(circuit: Circuit) -> Tape | None:
     add(circuit.root, True)
     columns = np.array(rows, dtype=np.int64).T
     opcode, first, second, direct, start, count = (np.ascontiguousarray(column) for column in columns)
-    return Tape(opcode, first, second, direct, start, count, np.array(children, dtype=np.int64))
+    by_exponent = np.array([parameter.kind == "exponent" for parameter in circuit.parameters])
+    return Tape(opcode, first, second, direct, start, count, np.array(children, dtype=np.int64), by_exponent)
 
 
 def _simple_arc(node: Node) -> tuple[Leaf, Leaf] | None:

@@ -12,6 +12,7 @@ from eis.conformity import (
     FOUR_WAY,
     DecisionRule,
     acceptance_limit,
+    outcome,
     outcomes,
     p_conform,
     require_room,
@@ -136,7 +137,7 @@ def test_no_guard_band_states_one_half_and_iso_14253_five_percent():
 
 
 @pytest.mark.parametrize(
-    ("value", "outcome"),
+    ("value", "expected"),
     [
         (2.6, "PASS"),
         (2.61, "CONDITIONAL_PASS"),
@@ -146,16 +147,16 @@ def test_no_guard_band_states_one_half_and_iso_14253_five_percent():
         (3.41, "FAIL"),
     ],
 )
-def test_four_outcomes_on_both_sides_of_the_limit(value, outcome):
-    assert verdict(value, 0.2, DecisionRule(), upper=3.0) == outcome
+def test_four_outcomes_on_both_sides_of_the_limit(value, expected):
+    assert verdict(value, 0.2, DecisionRule(), upper=3.0) == expected
 
 
 @pytest.mark.parametrize(
-    ("value", "outcome"),
+    ("value", "expected"),
     [(15, "FAIL"), (19, "CONDITIONAL_FAIL"), (21, "CONDITIONAL_PASS"), (35, "PASS"), (49, "CONDITIONAL_PASS")],
 )
-def test_a_window_guards_both_ends(value, outcome):
-    assert verdict(value, 1.0, DecisionRule(), lower=20.0, upper=50.0) == outcome
+def test_a_window_guards_both_ends(value, expected):
+    assert verdict(value, 1.0, DecisionRule(), lower=20.0, upper=50.0) == expected
 
 
 def test_a_fixed_guard_band_does_not_depend_on_the_uncertainty():
@@ -192,6 +193,26 @@ def test_of_10000_cells_at_the_limit_itself_as_many_pass_as_the_rule_states(rule
     )
     risk = rule.stated_risk
     assert np.mean(found == 0) == pytest.approx(risk, abs=3.5 * math.sqrt(risk * (1 - risk) / 10_000))
+
+
+AMOUNTS = st.one_of(st.floats(-1.0, 8.0), st.sampled_from([math.nan, math.inf, -math.inf, 0.0, 2.0, 3.0]))
+
+
+@given(
+    y=AMOUNTS,
+    u=st.one_of(st.floats(-0.1, 3.0), st.sampled_from([math.nan, math.inf, 0.0, 0.5])),
+    rule=st.sampled_from([*RULES, DecisionRule("fixed", width=0.5)]),
+    limits=st.sampled_from([(-math.inf, 3.0), (2.0, math.inf), (2.0, 3.0)]),
+    nu=st.sampled_from([math.inf, 4.0, 133.0]),
+)
+def test_one_value_alone_is_judged_as_it_is_among_others(y, u, rule, limits, nu):
+    lower, upper = limits
+    together = outcomes([y, 1.0], [u, 0.1], rule, upper=upper, lower=lower, degrees_of_freedom=[nu, nu])
+    assert outcome(y, u, rule, upper=upper, lower=lower, degrees_of_freedom=nu) == together[0]
+    share = p_conform(np.array([y, 1.0]), np.array([u, 0.1]), upper, lower=lower, degrees_of_freedom=nu)[0]
+    assert p_conform(y, u, upper, lower=lower, degrees_of_freedom=nu) == pytest.approx(
+        share, abs=1e-12, nan_ok=True
+    )
 
 
 def test_a_factor_of_infinitely_many_degrees_of_freedom_is_the_factor_itself():

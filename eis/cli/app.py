@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -52,6 +53,8 @@ app = typer.Typer(
 )
 
 INTERNAL_BUG, SIGNALLED = 70, 128
+COLLECT = 50_000, 20, 100
+"""When garbage is looked for: the records of thousands of spectra are none, yet are looked at again and again."""
 ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
 """Signals that end a command by an exception, as Ctrl-C does; the last is also a console window being closed."""
 
@@ -202,6 +205,7 @@ def main() -> None:
             signal.signal(number, _terminate)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
+    gc.set_threshold(*COLLECT)
     try:
         refuse_namesakes()
         app(standalone_mode=True)
