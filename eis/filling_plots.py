@@ -21,8 +21,9 @@ from eis.errors import ConfigError
 from eis.filling_fraction import FillFraction
 from eis.plot_scale import scale_of
 from eis.plots import LINE, SECOND
+from eis.quantities import unit_text
 from eis.spectrum import Spectrum
-from eis.verdict_plot import GREY, INK, own_axes, says, unit_text
+from eis.verdict_plot import GREY, INK, own_axes, says
 
 BAND = "#dddddd"
 JITTER = 0.09

@@ -14,6 +14,8 @@ from eis.interface import Interface
 Reading = Literal["asr", "per_area", "absolute"]
 READINGS: tuple[Reading, ...] = ("asr", "per_area", "absolute")
 FindingReading = Literal["asr", "per_area", "absolute", "direct"]
+READING_LABELS: dict[FindingReading, str] = {"asr": "R·A", "per_area": "R/A", "absolute": "R", "direct": "value"}
+"""How each reading of a limit's unit is written."""
 """A reading of a resistance, or "direct" for a quantity whose unit leaves no choice."""
 Bound = Literal["upper", "lower", "window"]
 

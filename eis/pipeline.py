@@ -328,7 +328,9 @@ def write_report(
     write_text(files[2], junit.render_junit(entries, name=title))
     if html:
         files.append(folder / "report.html")
-        write_text(files[3], report.render_html(assessments, title=title))
+        from eis.report_page import render_html  # drawing is not loaded by those who do not draw
+
+        write_text(files[3], render_html(assessments, title=title))
     return tuple(files)
 
 

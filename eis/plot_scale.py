@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from eis.quantities import PREFIXES
-from eis.verdict_plot import unit_text
+from eis.quantities import PREFIXES, unit_text
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 

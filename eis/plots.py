@@ -24,17 +24,15 @@ from eis.errors import ConfigError
 from eis.quantities import PREFIXES, format_si
 from eis.results import Fit, Judgement, Validity
 from eis.spectrum import ComplexArray, RealArray, Spectrum
-from eis.verdict_plot import GREY, INK, READING_LABELS, own_axes, plot_verdict, says, unit_text
+from eis.verdict_plot import GREY, INK, own_axes, plot_verdict, says
 
 __all__ = [
-    "READING_LABELS",
     "plot_bode",
     "plot_correlation",
     "plot_nyquist",
     "plot_residuals",
     "plot_verdict",
     "tail_dominates",
-    "unit_text",
 ]
 
 Zoom = Literal["all", "arcs"]

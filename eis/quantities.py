@@ -47,6 +47,12 @@ def significant_digits(value: float, low: float, high: float) -> int:
     return min(12, max(4, 3 + math.floor(math.log10(abs(value))) - math.floor(math.log10(width))))
 
 
+def unit_text(unit: str) -> str:
+    """Return a unit as people write it: ``ohm cm2`` becomes ``Ω·cm²``."""
+    text = unit.replace("ohm", "Ω").replace("Ohm", "Ω").replace("cm2", "cm²").replace("cm^2", "cm²")
+    return text.replace(" * ", "·").replace("*", "·").replace(" ", "·")
+
+
 def _thousands(value: float) -> int:
     """Return the power of ten (a multiple of 3 that has a prefix) `value` is best printed in."""
     if value == 0 or not math.isfinite(value):

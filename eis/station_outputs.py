@@ -17,7 +17,7 @@ from eis import pipeline
 from eis.document import write_results
 from eis.errors import StoreError
 from eis.junit import render_junit
-from eis.report import render_html, render_text
+from eis.report import render_text
 from eis.results import Assessment, Finding, Verdict
 from eis.station_config import OutputsConfig
 
@@ -148,6 +148,8 @@ def write_outputs(run: Run, folder: Path, wanted: OutputsConfig, *, station: str
         write_results(own / "result.json", last)
         pipeline.write_text(own / "report.txt", render_text(last))
         if wanted.html:
+            from eis.report_page import render_html  # as in eis.pipeline
+
             pipeline.write_text(own / "report.html", render_html(last, title=f"Cell {run.cell}"))
     if wanted.junit:  # for the cell rather than the spectrum
         entry = run.to_dict() | {"file": run.cell}

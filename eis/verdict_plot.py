@@ -13,7 +13,8 @@ from matplotlib.offsetbox import AnchoredText
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
-from eis.quantities import format_uncertain
+from eis.judgement import READING_LABELS
+from eis.quantities import format_uncertain, unit_text
 from eis.results import Finding, Judgement, Verdict
 
 INK, GREY = "#1a1a1a", "#6e6e6e"
@@ -30,8 +31,6 @@ VERDICT_MARKERS = {
     Verdict.FAIL: "s",
 }
 GUARD_BAND: dict[str, Any] = {"facecolor": "#eeeeee", "edgecolor": GREY, "hatch": "////", "linewidth": 0.6}
-READING_LABELS = {"asr": "R·A", "per_area": "R/A", "absolute": "R", "direct": "value"}
-"""How each reading of a limit's unit is written."""
 
 
 def plot_verdict(judgement: Judgement, *, ax: Axes | None = None) -> Axes:
@@ -87,12 +86,6 @@ def plot_verdict(judgement: Judgement, *, ax: Axes | None = None) -> Axes:
         fontsize=8,
     )
     return ax
-
-
-def unit_text(unit: str) -> str:
-    """Return a unit as people write it: ``ohm cm2`` becomes ``Ω·cm²``."""
-    text = unit.replace("ohm", "Ω").replace("Ohm", "Ω").replace("cm2", "cm²").replace("cm^2", "cm²")
-    return text.replace(" * ", "·").replace("*", "·").replace(" ", "·")
 
 
 def own_axes(width: float, height: float) -> Axes:

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import chi2 as chi2_distribution
-from scipy.stats import f as f_distribution
+from scipy.special import chdtri, fdtri
 
 from eis import notebook
 from eis.errors import FitError
@@ -179,7 +178,7 @@ def profile(
     moved = Quantity.of(problem, coefficients)
     degrees = max(2 * fitted.n_points - fitted.n_free, 1)
     known = fitted.weight == "variance"
-    threshold = float(chi2_distribution.ppf(level, 1) if known else f_distribution.ppf(level, 1, degrees))
+    threshold = float(chdtri(1, 1 - level) if known else fdtri(1, degrees, level))
     label = quantity if isinstance(quantity, str) else _label(coefficients)
     value = moved.value(problem.natural(t))
     notes: list[str] = []

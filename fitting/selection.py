@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc
 
 from eis import notebook
 from eis.errors import FitError
@@ -290,7 +290,7 @@ def _against_simpler(fitted: Fit, others: Sequence[Fit]) -> tuple[str, float]:
     simpler = min(inner, key=lambda one: (-one.n_free, one.chi2))
     more, degrees = fitted.n_free - simpler.n_free, 2 * fitted.n_points - fitted.n_free
     gain = max(simpler.chi2 - fitted.chi2, 0.0) / more
-    return simpler.circuit, float(f_distribution.sf(gain / max(fitted.chi2 / degrees, 1e-300), more, degrees))
+    return simpler.circuit, float(fdtrc(more, degrees, gain / max(fitted.chi2 / degrees, 1e-300)))
 
 
 def needed_arcs(fits: Sequence[Fit]) -> dict[str, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from scipy.stats import qmc
 
 from eis.spectrum import ComplexArray, RealArray
 from fitting.circuit import Circuit, Leaf, Series
@@ -45,6 +44,8 @@ def _proposals(
     even = low + (high - low) * (np.arange(count) + 0.5) / max(share, 1)
     if count == 0:
         return (np.empty(0),) * rounds
+    from scipy.stats import qmc  # takes a tenth of a second to load, and most fits begin near enough
+
     draws = qmc.Sobol(count, rng=np.random.default_rng(seed)).random(max(1, 1 << (rounds - 1).bit_length()))
     spread = [even, *(low + (high - low) * np.sort(draw) for draw in draws[: rounds - 1])]
     if bare:

@@ -195,6 +195,12 @@ def test_help_loads_nothing_heavy():
         assert heavy not in loaded, heavy
 
 
+def test_a_verdict_loads_no_drawing_and_no_distributions():
+    code = "import sys, eis.pipeline\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert not {"matplotlib", "scipy.stats", "pandas", "dask"} & set(done.stdout.split())
+
+
 def test_a_real_blocking_pellet_has_no_electrode_interface_to_check():
     path = real_file("hybrid-drt/PEIS_LPSCl_IonBlocking_-25C.txt")
     done = eis("check", path, "--area", "0.785", "--kind", "blocking", "--json")

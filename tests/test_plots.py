@@ -105,7 +105,7 @@ def test_every_plot_draws_every_assessment_without_touching_global_state(name, t
 
 
 def test_drawing_does_not_start_a_plotting_window_system():
-    code = "import sys, eis.plots, eis.report; assert 'matplotlib.pyplot' not in sys.modules"
+    code = "import sys, eis.plots, eis.report_page; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
-from eis.report import render_html, render_text
+from eis.report import render_text
+from eis.report_page import render_html
 from eis.results import Verdict
 from tests.assessment_factory import assessment, finding, near_the_limit, not_resolved
 
@@ -55,7 +56,7 @@ def page_of(*makes):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Leave the drawings out of a page of which only the words are looked at; they take a second."""
-    monkeypatch.setattr("eis.report._svg", lambda axes, salt: "")
+    monkeypatch.setattr("eis.report_page._svg", lambda axes, salt: "")
 
 
 def test_hostile_file_names_are_text_and_nothing_else():

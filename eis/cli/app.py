@@ -159,7 +159,7 @@ def report(
 ) -> None:
     """Write the HTML report again from stored results."""
     from eis.document import read_results
-    from eis.report import render_html
+    from eis.report_page import render_html
 
     assessments = [one for name in output.expand(results) for one in read_results(Path(name))]
     try:
