@@ -65,7 +65,9 @@ def steps(path: Path) -> dict[str, float]:
         "sniff": best_us(lambda: next(one for one in READERS if one.recognises(known))),
         "check": best_us(lambda: doubts(spectrum)),
         "spectrum": best_us(
-            lambda: Spectrum.of(spectrum.all_frequency_hz, spectrum.all_z_ohm, columns=spectrum.columns)
+            lambda: Spectrum.of_sweep(
+                spectrum.all_frequency_hz, spectrum.all_z_ohm, spectrum.columns, spectrum.metadata
+            )
         ),
     }
     together = best_us(lambda: read_all(path))

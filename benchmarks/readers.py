@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from eis import archive
 from eis.errors import ReadError
 from eis.readers import READERS, read_all
 from eis.readers.source import load
@@ -229,7 +230,7 @@ PEERS = {"impedance": _impedance, "galvani": _galvani, "pyimpspec": _pyimpspec, 
 
 
 def own_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Write and yield the project's own files: format and path."""
+    """Write and yield the project's own files, one of `archive.write` the last: format and path."""
     from tests.vendors import files
 
     made = files()
@@ -237,6 +238,9 @@ def own_files(folder: Path) -> Iterator[tuple[str, Path]]:
         path = folder / name
         path.write_bytes(made[name][1].content)
         yield kind, path
+    ours = folder / "ours.csv"
+    archive.write(read_all(folder / OWN["ec_lab"])[0], ours)
+    yield "own", ours
 
 
 def files_in(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -249,7 +253,7 @@ def files_in(folder: Path) -> Iterator[tuple[str, Path]]:
         except (ReadError, StopIteration):
             continue
         kind = reader.__name__.rsplit(".", 1)[-1]  # type: ignore[attr-defined]
-        if kind in OWN:
+        if kind in (*OWN, "own"):
             yield kind, path
 
 
@@ -266,7 +270,7 @@ def measure(races: list[Race], rounds: int) -> list[dict[str, Any]]:
     return [entry.summary() for entry in races]
 
 
-def archive(n: int, folder: Path) -> dict[str, float]:
+def collection(n: int, folder: Path) -> dict[str, float]:
     """Write, open and stream a collection of `n` spectra; wall and CPU seconds, spectra a second."""
     from eis.collection import open_collection
     from eis.collection_writer import Writer
@@ -388,7 +392,7 @@ def main(arguments: list[str] | None = None) -> None:
             except ReadError as error:
                 _say(f"skipped: {error}")
         results = measure(races, options.rounds)
-        stored = archive(options.spectra, folder) if options.spectra else None
+        stored = collection(options.spectra, folder) if options.spectra else None
     print(table(results))
     for one in results:
         for peer, fault in one["left_out"].items():

@@ -11,86 +11,74 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from eis import notebook
-from eis.comparison_entry import arm_entry, cause_entry, difference_entry, fill_entry, match_entry
+from eis.activation import EnergyChange
+from eis.carrier import Carrier
+from eis.comparison_entry import (
+    activation_entry,
+    arm_entry,
+    cause_entry,
+    difference_entry,
+    electrons_entry,
+    fill_entry,
+    match_entry,
+    mean_entry,
+    sheet_columns,
+    sheet_entry,
+)
+from eis.comparison_records import (
+    CONCLUDED,
+    GRAIN_BOUNDARY,
+    INTERFACE,
+    IONIC,
+    QUANTITIES,
+    SERIES,
+    UNITS,
+    ArmMean,
+    CellSheet,
+    Change,
+    PairedCell,
+    State,
+    Table,
+)
+from eis.comparison_tables import (
+    BY_CELL,
+    arc_table,
+    arm_table,
+    cell_fraction_table,
+    cell_table,
+    effect_table,
+    energy_tables,
+    fraction_table,
+    sheet_tables,
+)
 from eis.constriction import Covariation
 from eis.contrasts import Difference
 from eis.effects import ArmEffect
-from eis.experiment import Experiment, ExperimentCell
+from eis.electrons import Electrons
+from eis.experiment import Experiment
 from eis.filling_claims import claims
-from eis.filling_conclusion import UNTOLD, Conclusion
+from eis.filling_conclusion import Conclusion
 from eis.filling_fraction import FillFraction
 from eis.fitted import plain
 from eis.matching import Match
 from eis.modulus_effect import ModulusEffect
-from eis.quantities import format_uncertain
-from eis.results import Fit, Interface, Judgement
 
 if TYPE_CHECKING:
     import pandas as pd
 
-INTERFACE, GRAIN_BOUNDARY, IONIC, SERIES = "ASR_if", "R_gb", "R_ion", "R_s"
-QUANTITIES = (INTERFACE, GRAIN_BOUNDARY, IONIC, SERIES)
-"""What is compared; the first that the cells have is what the conclusion is about."""
-CELLS, ARCS = "Cells: values ± U (k = 2)", "Arcs: which is which"
-UNITS = {INTERFACE: "Ω·cm²", GRAIN_BOUNDARY: "Ω", IONIC: "Ω", SERIES: "Ω"}
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """One cell once: its fit, and the arcs extracted from it."""
-
-    fit: Fit
-    arcs: tuple[Interface, ...]
-    judgement: Judgement | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PairedCell:
-    """One cell before and after; a state that is missing, or could not be read or fitted, is None."""
-
-    cell: ExperimentCell
-    before: State | None
-    after: State | None
-    because: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One quantity of one cell before and after.
-
-    `ln_ratio` and its standard uncertainty are NaN where they cannot be compared; `because` says why.
-    """
-
-    cell: str
-    arm: str
-    quantity: str
-    before: float
-    u_before: float
-    after: float
-    u_after: float
-    ln_ratio: float
-    u_ln_ratio: float
-    because: str = ""
-
-    @property
-    def is_comparable(self) -> bool:
-        """Whether there is a ratio."""
-        return math.isfinite(self.ln_ratio)
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of the report: its title, headings and rows of text."""
-
-    title: str
-    heading: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __str__(self) -> str:
-        lines = [self.heading, *self.rows]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.heading))]
-        shown = ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)) for line in lines]
-        return "\n".join([self.title, *(f"  {line}".rstrip() for line in shown)])
+__all__ = [
+    "GRAIN_BOUNDARY",
+    "INTERFACE",
+    "IONIC",
+    "QUANTITIES",
+    "SERIES",
+    "UNITS",
+    "Change",
+    "Comparison",
+    "PairedCell",
+    "State",
+    "Table",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +115,16 @@ class Comparison:
         By cell: ln of the ratio of the interface's capacitances after over before, and its standard uncertainty.
     modulus : ModulusEffect, optional
         The treated arm against the control at every frequency, without a circuit.
+    electrons : Electrons, optional
+        Cells in which electrons take part, which are not counted.
+    sheets : tuple of CellSheet
+        Each cell's own fill fractions, mass, thickness and contact.
+    sheet_means : tuple of ArmMean
+        Their means over each arm.
+    energies : mapping of str to EnergyChange
+        By quantity: activation energies before and after.
+    carrier : Carrier, optional
+        Whether the filler carries the current; None if no cell has spectra at other temperatures.
     """
 
     experiment: Experiment
@@ -143,11 +141,16 @@ class Comparison:
     notes: tuple[str, ...] = field(default=())
     capacitances: Mapping[str, tuple[float, float]] = field(default_factory=lambda: {})
     modulus: ModulusEffect | None = None
+    electrons: Electrons | None = None
+    sheets: tuple[CellSheet, ...] = ()
+    sheet_means: tuple[ArmMean, ...] = ()
+    energies: Mapping[str, EnergyChange] = field(default_factory=lambda: {})
+    carrier: Carrier | None = None
 
     @property
     def quantity(self) -> str:
         """The quantity the conclusion is about."""
-        return next((name for name in QUANTITIES if name in self.arms), QUANTITIES[0])
+        return next((name for name in CONCLUDED if name in self.arms), CONCLUDED[0])
 
     @property
     def treated(self) -> str:
@@ -171,77 +174,21 @@ class Comparison:
 
     def tables(self) -> tuple[Table, ...]:
         """Return the tables of the report: effects, arms, fill fractions, cells, arcs, verdicts; none is empty."""
-        level = f"{100 * self.experiment.confidence:g} % interval"
-        arms = [
-            (
-                quantity,
-                one.name,
-                str(one.n),
-                _ratio(one.ratio, one.low, one.high),
-                _p(one.p),
-                _p(one.p_wilcoxon),
-                _number(one.scatter),
-                _number(one.within),
-                one.because,
-            )
-            for quantity, found in self.arms.items()
-            for one in found
-        ]
-        effects = [
-            (
-                quantity,
-                one.treated,
-                one.control,
-                f"{one.n_treated}, {one.n_control}",
-                _ratio(one.ratio, one.low, one.high),
-                _p(one.p),
-                one.because,
-            )
-            for quantity in self.arms
-            for one in self.differences(quantity)
-        ]
-        cells = [
-            (
-                one.cell,
-                one.arm,
-                one.quantity,
-                format_uncertain(one.before, one.u_before, UNITS[one.quantity]),
-                format_uncertain(one.after, one.u_after, UNITS[one.quantity]),
-                f"{math.exp(one.ln_ratio):#.3g}" if one.is_comparable else "n/a",
-                one.because,
-            )
-            for one in self.changes
-        ]
-        arcs = [
-            (
-                cell,
-                one.before.name if one.before else "none",
-                one.after.name if one.after else "none",
-                f"{one.probability:.2f}",
-                one.because,
-            )
-            for cell, matches in self.matches.items()
-            for one in matches
-        ]
+        level = self.experiment.confidence
         verdicts = [(cell, *both) for cell, both in self.verdicts.items()]
+        sheet_arms, sheet_cells = sheet_tables(self.sheets, self.sheet_means, level)
+        energy_arms, energy_cells = energy_tables(self.energies, level)
         every = (
-            Table(
-                "Effects: ratio of the arms' ratios",
-                ("quantity", "arm", "against", "cells", f"ratio ({level})", "p", "note"),
-                tuple(effects),
-            ),
-            Table(
-                "Arms: ratio after over before",
-                ("quantity", "arm", "n", f"ratio ({level})", "p", "p ranks", "scatter", "within", "note"),
-                tuple(arms),
-            ),
-            Table("Fill fraction", ("estimate", f"value ({level})", "note"), tuple(self._fractions())),
-            Table(
-                CELLS,
-                ("cell", "arm", "quantity", "before", "after", "ratio", "note"),
-                tuple(cells),
-            ),
-            Table(ARCS, ("cell", "before", "after", "probability", "because"), tuple(arcs)),
+            effect_table({quantity: self.differences(quantity) for quantity in self.arms}, level),
+            arm_table(self.arms, level),
+            fraction_table(self.fill, level),
+            sheet_arms,
+            energy_arms,
+            cell_table(self.changes),
+            arc_table(self.matches),
+            cell_fraction_table(self.sheets),
+            sheet_cells,
+            energy_cells,
             Table("Against the limit", ("cell", "before", "after"), tuple(verdicts)),
         )
         return tuple(table for table in every if table.rows)
@@ -281,6 +228,10 @@ class Comparison:
             "matches": {cell: [match_entry(one) for one in found] for cell, found in self.matches.items()},
             "verdicts": {cell: {"before": one, "after": two} for cell, (one, two) in self.verdicts.items()},
             "modulus": self.modulus.to_dict() if self.modulus is not None else None,
+            "electrons": electrons_entry(self.electrons),
+            "sheets": [sheet_entry(one) for one in self.sheets],
+            "sheet_means": [mean_entry(one) for one in self.sheet_means],
+            "activation": activation_entry(self.energies, self.carrier),
             "notes": list(self.notes),
         }
 
@@ -306,7 +257,7 @@ class Comparison:
         for name, said in (("Shown", self.shown), ("Not shown", self.not_shown), ("Notes", self.notes)):
             if said:
                 parts.append("\n".join([name, *(f"  - {_one_line(one)}" for one in said)]))
-        parts += [str(table) for table in self.tables() if cells or table.title not in (CELLS, ARCS)]
+        parts += [str(table) for table in self.tables() if cells or table.title not in BY_CELL]
         return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in "\n\n".join(parts))
 
     def __str__(self) -> str:
@@ -335,25 +286,16 @@ class Comparison:
             equivalent=self.equivalent,
             fill=self.fill,
             cause=self.cause,
+            electrons=self.electrons,
+            sheet_means=self.sheet_means,
+            carrier=self.carrier,
         )
-
-    def _fractions(self) -> Iterator[tuple[str, str, str]]:
-        if self.fill is None:
-            return
-        for one in (self.fill.gravimetric, self.fill.geometric, self.fill.electrical, self.fill.densification):
-            told = one.is_known and one.high - one.low < UNTOLD
-            value = f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})" if told else "n/a"
-            wide = "" if told or not one.is_known else "the data do not determine it"
-            yield one.name, value, one.because or one.contradiction or wide
-        for said in self.fill.agreements:
-            yield f"{said.structural} and electrical", said.verdict, said.because
-        if self.fill.by_exponent and self.fill.electrical.is_known:
-            shown = ", ".join(f"{f:.2f} ({t:g})" for t, f in self.fill.by_exponent)
-            yield "electrical, by exponent", shown, "value (exponent of the effective medium)"
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         cells = {cell.id: cell for cell in self.experiment.cells}
         arms = {arm.name: arm for arm in self.experiment.arms}
+        sheets = {one.cell: one for one in self.sheets}
+        laws = {(one.cell, one.quantity): one for found in self.energies.values() for one in found.cells}
         for one in self.changes:
             cell, arm = cells[one.cell], arms[one.arm]
             yield {
@@ -373,20 +315,10 @@ class Comparison:
                 "area_cm2": cell.area_cm2,
                 **cell.geometry.model_dump(),
                 **cell.history.model_dump(),
+                **cell.direct_current.model_dump(),
+                **sheet_columns(sheets.get(one.cell), laws.get((one.cell, one.quantity))),
                 **{f"process_{key}": value for key, value in (arm.process | cell.process).items()},
             }
-
-
-def _ratio(value: float, low: float, high: float) -> str:
-    return f"{value:#.3g} ({low:#.3g} to {high:#.3g})" if math.isfinite(low) else f"{value:#.3g} (no interval)"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "n/a"
-
-
-def _p(value: float) -> str:
-    return "n/a" if not math.isfinite(value) else "< 0.001" if value < 1e-3 else f"{value:.3f}"
 
 
 def _one_line(text: str) -> str:

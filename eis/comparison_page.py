@@ -15,7 +15,14 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from eis.comparison import Comparison
-from eis.comparison_plots import plot_cell, plot_covariation, plot_effects, plot_modulus, plot_slopes
+from eis.comparison_plots import (
+    plot_activation,
+    plot_cell,
+    plot_covariation,
+    plot_effects,
+    plot_modulus,
+    plot_slopes,
+)
 from eis.document import VERSION, document
 from eis.errors import StoreError
 from eis.filling_conclusion import Finding
@@ -37,6 +44,7 @@ SOURCES = (
     ("Outlying cells", "F. E. Grubbs, Ann. Math. Stat. 21 (1950) 27", "10.1214/aoms/1177729885"),
     ("Effective medium", "D. A. G. Bruggeman, Ann. Phys. 416 (1935) 636", "10.1002/andp.19354160705"),
     ("Intervals of the fill fractions", "JCGM 101:2008", "10.59161/JCGM101-2008"),
+    ("Losses by phase", "D. J. Bergman, Phys. Rep. 43 (1978) 377", "10.1016/0370-1573(78)90009-1"),
 )
 
 
@@ -138,6 +146,9 @@ def _drawings(comparison: Comparison) -> dict[str, list[_Drawing]]:
     if comparison.modulus is not None:
         said = "|Z| of the treated cells against the control at each frequency, without any circuit."
         slopes.append(_drawn(plot_modulus(comparison.modulus), "modulus", said))
+    for i, quantity in enumerate(name for name, one in comparison.energies.items() if one.change):
+        said = f"{quantity} over temperature, means of each arm: before (broken), after (full line)."
+        causes.append(_drawn(plot_activation(comparison, quantity), f"activation{i}", said))
     return {"first": first, "slopes": slopes, "causes": causes}
 
 

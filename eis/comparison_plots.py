@@ -6,16 +6,20 @@ The drawings themselves are those of `eis.filling_plots`; here a `Comparison` is
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from eis.comparison import UNITS, Change, Comparison
-from eis.filling_plots import ForestRow, plot_before_after, plot_forest, plot_paired_slopes
+from eis.activation import FORM_OF
+from eis.comparison import IONIC, UNITS, Change, Comparison
+from eis.filling_plots import ForestRow, plain_log, plot_before_after, plot_forest, plot_paired_slopes
 from eis.modulus_effect import ModulusEffect
 from eis.plots import LINE, SECOND
-from eis.spectrum import Spectrum
+from eis.series import BOLTZMANN_EV_PER_K
+from eis.series_law import ZERO_C_IN_K, Arrhenius
+from eis.spectrum import RealArray, Spectrum
 from eis.verdict_plot import GREY, INK, own_axes, says
 
 MARKERS = "osD^v<>P"
@@ -24,6 +28,8 @@ STEEP, NEAR, TAIL = 0.6, 0.6, 0.25
 is cut off, and how much of it stays above them, in widths of the arcs."""
 SMALLEST = 0.12
 """Least half width of the axes of ln R and ln C: below, noise would fill the drawing."""
+SAME_INVERSE_K = 1e-5
+"""Difference of 1/T (1/K) up to which two temperatures are one: a kelvin at room temperature."""
 
 
 def plot_effects(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
@@ -163,9 +169,90 @@ def plot_cell(
         top = float((-near.imag).max()) + TAIL * width
         kept = [-one.z_ohm.imag <= top for one in both]
         both = [Spectrum.of(s.frequency_hz[k], s.z_ohm[k]) for s, k in zip(both, kept, strict=True)]
-    ax = plot_before_after(*both, name=name, area_cm2=area_cm2, ax=ax)
-    ax.set_aspect("equal", adjustable="box")
+    return plot_before_after(*both, name=name, area_cm2=area_cm2, ax=ax)
+
+
+def plot_activation(comparison: Comparison, quantity: str = IONIC, *, ax: Axes | None = None) -> Axes:
+    """Draw the Arrhenius lines of each arm before (hollow, broken line) and after (filled, full line).
+
+    Points are geometric means over the cells that have both energies, relative to their mean before at the
+    temperature of the comparison: the step there is the change, the slope the activation energy. The dotted line
+    has the slope of the filler, if that is known.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        As `eis.filling.compare` returns it, of cells with spectra at several temperatures.
+    quantity : str
+        ``"R_ion"``, ``"R_gb"``, ``"R_ct"`` or ``"ASR_if"``.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure if left out.
+    """
+    ax = own_axes(6.0, 4.2) if ax is None else ax
+    found = comparison.energies.get(quantity)
+    if found is None or not found.change:
+        return says(ax, "no activation energy before and after")
+    for arm, before, after, mark in zip(
+        found.change, found.before, found.after, MARKERS * len(found.change), strict=False
+    ):
+        is_treated = arm.name == comparison.treated
+        colour = LINE if is_treated else INK
+        cells = [one for one in found.cells if one.arm == arm.name and math.isfinite(one.change_ev)]
+        zero = None
+        for laws, energy, when in (
+            ([one.before for one in cells], before, "before"),
+            ([one.after for one in cells], after, "after"),
+        ):
+            x, y = _arrhenius_points([law for law in laws if law is not None])
+            zero = y[0] if zero is None else zero  # the first point of a state is that of the comparison
+            slope = -energy.value_ev / BOLTZMANN_EV_PER_K
+            ends = np.array([x.min(), x.max()])
+            line = np.exp(y.mean() - zero + slope * (ends - x.mean()))
+            style = "--" if when == "before" else "-"
+            ax.plot(1e3 * ends, line, style, color=colour, linewidth=1.6 if is_treated else 0.8, zorder=2)
+            face = "white" if when == "before" else colour
+            label = f"{arm.name} {when}: {energy.value_ev:.3f} eV"
+            ax.plot(1e3 * x, np.exp(y - zero), mark, color=colour, markerfacecolor=face, markersize=5.5,
+                    label=label, zorder=3 + is_treated)  # fmt: skip
+            if is_treated and when == "after" and FORM_OF[quantity] == "sigma_t":
+                _filler_slope(ax, comparison, ends, float(line[0] * line[1]) ** 0.5)
+    over = "1/ASR" if quantity == "ASR_if" else "1/R" if quantity == "R_ct" else "T/R"
+    ax.set(yscale="log", xlabel="1000 K / T", ylabel=f"{over} of {quantity}, relative to before")
+    low, high = ax.get_ylim()
+    plain_log(ax, low, high, axis="y", times=True)
+    ax.legend(frameon=False, fontsize=8, loc="best")
     return ax
+
+
+def _arrhenius_points(laws: Sequence[Arrhenius]) -> tuple[RealArray, RealArray]:
+    """Return 1/T (1/K), and the mean over the cells of what the law is a straight line in; in the order measured.
+
+    Cells that were measured at other temperatures than the first are on its line only by their own.
+    """
+    x = 1 / (laws[0].points.x + ZERO_C_IN_K)
+    heights = [law.line.intercept + law.line.slope * x + _off(law, x) for law in laws]
+    return x, np.mean(heights, axis=0)
+
+
+def _off(law: Arrhenius, x: RealArray) -> RealArray:
+    """Return how far the points of a law are off its line where they are at `x`; 0 where there is none."""
+    own = 1 / (law.points.x + ZERO_C_IN_K)
+    y = np.log(law.points.value) * (-1.0 if law.form in ("asr", "resistance") else 1.0)
+    y = y - np.log(own) if law.form == "sigma_t" else y
+    off = y - law.line.intercept - law.line.slope * own
+    near = np.abs(own[None, :] - x[:, None])
+    return np.where(near.min(axis=1) < SAME_INVERSE_K, off[near.argmin(axis=1)], 0.0)
+
+
+def _filler_slope(ax: Axes, comparison: Comparison, ends: RealArray, height: float) -> None:
+    energy = comparison.experiment.filler.activation_energy_ev
+    if energy is None:
+        return
+    slope = -energy / BOLTZMANN_EV_PER_K
+    line = height * np.exp(slope * (ends - ends.mean()))
+    ax.plot(
+        1e3 * ends, line, ":", color=GREY, linewidth=1.4, label=f"slope of the filler: {energy:.3f} eV", zorder=1
+    )
 
 
 def _of(comparison: Comparison, arm: str, quantity: str) -> list[Change]:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from eis.drt_record import LIKELY, Drt
@@ -119,6 +119,8 @@ def plot_drt_map(
                 peak.tau_s, place[i], "o", color=INK, markerfacecolor=face, markeredgecolor="white", markersize=4
             )
     _time_axis(ax, float(tau[0]), float(tau[-1]))
+    if np.array_equal(place, np.round(place)):  # no half a spectrum
+        ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_ylabel(label)
     if own and isinstance(ax.figure, Figure):
         ax.figure.colorbar(image, ax=ax, label="γ / Ω per unit of ln τ")

@@ -356,12 +356,14 @@ class Drt:
         return f"<p>{title}</p>{drawing}{notebook.table(heading, rows)}<ul>{notes}</ul>"
 
 
+def _how_many(peaks: int) -> str:
+    return {0: "no peak is", 1: "the one peak that is"}.get(peaks, f"the {peaks} peaks that are")
+
+
 def _suggestions(found: Drt) -> tuple[Suggestion, ...]:
     peaks = list(found.peaks)
     likely = [p for p in peaks if p.probability >= LIKELY]
-    tries: list[tuple[list[DrtPeak], str]] = [
-        (likely, f"the {len(likely)} peaks that are real with p ≥ {LIKELY:g}")
-    ]
+    tries: list[tuple[list[DrtPeak], str]] = [(likely, _how_many(len(likely)) + f" real with p ≥ {LIKELY:g}")]
     if len(peaks) > len(likely):
         tries.append((peaks, f"all {len(peaks)} peaks"))
     if likely:

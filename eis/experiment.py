@@ -25,6 +25,7 @@ from eis.spectrum import CellKind
 SCHEMA = "eis.experiment/1"
 MAX_BYTES = 16 * 1024 * 1024
 MAX_CELLS = 10_000
+MAX_TEMPERATURES = 50
 
 Role = Literal["treated", "untreated", "heated", "unheated", "solvent", "pressed", "other"]
 """What an arm is: `treated` has the eutectic and is heated; `untreated` neither; `heated` is heated without
@@ -36,6 +37,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Celsius = Annotated[float, Field(gt=-273.15, lt=200, allow_inf_nan=False)]
 Process = dict[Identifier, float | str]
 
 
@@ -53,13 +55,18 @@ class Component(_Strict):
 
 
 class Filler(_Strict):
-    """The eutectic electrolyte: density, conductivity at the temperature of measurement, melting point."""
+    """The eutectic electrolyte: density, melting point, and how it conducts at the temperature of measurement.
+
+    `activation_energy_ev` is that of hopping, σT = σ₀·exp(−E_a/kT).
+    """
 
     name: str = Field(min_length=1)
     density_g_cm3: Positive
     u_density_g_cm3: NotNegative = 0.0
     conductivity_s_cm: Positive | None = None
     u_conductivity_s_cm: NotNegative = 0.0
+    activation_energy_ev: Annotated[float, Field(gt=0, lt=3, allow_inf_nan=False)] | None = None
+    u_activation_energy_ev: NotNegative = 0.0
     melting_point_c: Number | None = None
 
 
@@ -71,6 +78,15 @@ class Composite(_Strict):
     conductor: str = Field(min_length=1, description="Name of the component that conducts ions.")
 
 
+class Contact(_Strict):
+    """What turns an interface's resistance into the part of it in contact: round spots, evenly spread."""
+
+    spot_radius_um: Positive
+    u_spot_radius_um: NotNegative = 0.0
+    asr_ct_ohm_cm2: NotNegative = Field(default=0.0, description="Charge transfer in full contact.")
+    u_asr_ct_ohm_cm2: NotNegative = 0.0
+
+
 class Arm(_Strict):
     """A group of cells treated alike."""
 
@@ -80,25 +96,59 @@ class Arm(_Strict):
     process: Process = {}
 
 
-class Measurement(_Strict):
-    """One spectrum of a cell and the state it was measured in."""
-
+class _Spectrum(_Strict):
     file: str = Field(min_length=1)
     index: Annotated[int, Field(ge=0)] = 0
-    temperature_c: Annotated[float, Field(gt=-273.15, lt=200, allow_inf_nan=False)] | None = None
+    u_temperature_c: NotNegative = 0.0
+    hours_at_temperature: NotNegative | None = None
     pressure_mpa: NotNegative | None = None
     soc_percent: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)] | None = None
     hours_since_assembly: NotNegative | None = None
 
 
+class Measurement(_Spectrum):
+    """One spectrum of a cell and the state it was measured in."""
+
+    temperature_c: Celsius | None = None
+
+
+class Tempered(_Spectrum):
+    """One more spectrum of a state, at another temperature, for its activation energy."""
+
+    temperature_c: Celsius
+
+
+Measured = Measurement | Tempered
+"""A spectrum of a cell, whichever it is for."""
+
+
+class DirectCurrent(_Strict):
+    """What direct current says of electrons, before and after, with standard uncertainties.
+
+    `electronic` is the resistance electrons alone meet (ions blocked, steady state), `cell` that of the whole cell
+    in steady state; `is_short` is what a short check found.
+    """
+
+    electronic_before_ohm: Positive | None = None
+    electronic_after_ohm: Positive | None = None
+    u_electronic_ohm: NotNegative = 0.0
+    cell_after_ohm: NotNegative | None = None
+    u_cell_ohm: NotNegative = 0.0
+    is_short: bool | None = None
+
+
 class Geometry(_Strict):
-    """Thickness and mass of the electrode before and after, with their standard uncertainties."""
+    """Thickness and mass of the electrode before and after, with their standard uncertainties.
+
+    `mass_dried_mg` is the mass when everything volatile has been driven out, after the last spectrum.
+    """
 
     thickness_before_um: Positive | None = None
     thickness_after_um: Positive | None = None
     u_thickness_um: NotNegative = 0.0
     mass_before_mg: Positive | None = None
     mass_after_mg: Positive | None = None
+    mass_dried_mg: Positive | None = None
     u_mass_mg: NotNegative = 0.0
 
 
@@ -107,12 +157,16 @@ class History(_Strict):
 
     heated_to_c: Number | None = None
     dwell_min: NotNegative | None = None
+    vacuum_mbar: NotNegative | None = None
     pressed_at_mpa: NotNegative | None = None
     pressed_at_c: Number | None = None
 
 
 class ExperimentCell(_Strict):
-    """One cell: its arm, area, both spectra, geometry, history; one without both spectra is unpaired."""
+    """One cell: its arm, area, both spectra, geometry, history; one without both spectra is unpaired.
+
+    `before` and `after` are compared; `before_at` and `after_at` are the same two states at other temperatures.
+    """
 
     id: Identifier
     arm: Identifier
@@ -122,6 +176,9 @@ class ExperimentCell(_Strict):
     kind: CellKind | None = None
     before: Measurement | None = None
     after: Measurement | None = None
+    before_at: tuple[Tempered, ...] = Field(default=(), max_length=MAX_TEMPERATURES)
+    after_at: tuple[Tempered, ...] = Field(default=(), max_length=MAX_TEMPERATURES)
+    direct_current: DirectCurrent = DirectCurrent()
     geometry: Geometry = Geometry()
     history: History = History()
     process: Process = {}
@@ -133,6 +190,8 @@ class Quantities(_Strict):
     interface: str | None = None
     grain_boundary: str | None = None
     ionic: str | None = None
+    charge_transfer: str | None = None
+    electronic: str | None = None
     series: str | None = None
 
 
@@ -155,6 +214,7 @@ class Experiment(_Strict):
     reading: Reading | None = None
     filler: Filler
     composite: Composite | None = None
+    contact: Contact | None = None
     composition: tuple[Component, ...] = ()
     quantities: Quantities = Quantities()
     arms: tuple[Arm, ...] = Field(min_length=1)
@@ -180,6 +240,9 @@ class Experiment(_Strict):
         conductor = self.composite.conductor if self.composite else None
         if conductor is not None and self.composition and conductor not in {one.name for one in self.composition}:
             faults.append(f"composite.conductor: {conductor!r} is no component of the composition")
+        if self.contact is not None and self.composite is None:
+            faults.append("contact: the part in contact needs the conductivity of [composite] too")
+        faults += [fault for i, cell in enumerate(self.cells) for fault in _faults_of(cell, f"cells.{i}")]
         if faults:
             raise ValueError("; ".join(faults))
         return self
@@ -236,7 +299,37 @@ def experiment_of(content: dict[str, object], *, where: str = "experiment") -> E
         ) from error
 
 
+def _faults_of(cell: ExperimentCell, key: str) -> list[str]:
+    """Return what in the measurements of one cell contradicts itself, each with its key path."""
+    faults = []
+    for when, first, others in (
+        ("before", cell.before, cell.before_at),
+        ("after", cell.after, cell.after_at),
+    ):
+        if others and first is None:
+            faults.append(f"{key}.{when}_at: there is no spectrum {when!r}, to which these belong")
+        if others and first is not None and first.temperature_c is None:
+            faults.append(f"{key}.{when}.temperature_c: it is needed, as there are other temperatures")
+        seen = {(first.file, first.index)} if first is not None else set()
+        for i, one in enumerate(others):
+            if (one.file, one.index) in seen:
+                faults.append(f"{key}.{when}_at.{i}: {one.file} (number {one.index}) stands twice")
+            seen.add((one.file, one.index))
+    current = cell.direct_current
+    if (current.electronic_before_ohm is None) != (current.electronic_after_ohm is None):
+        faults.append(f"{key}.direct_current: the electronic resistance is needed before and after, or not at all")
+    if cell.geometry.mass_dried_mg is not None and cell.geometry.mass_after_mg is None:
+        faults.append(f"{key}.geometry.mass_dried_mg: without mass_after_mg it does not say what was driven out")
+    return faults
+
+
 def _said(error: ErrorDetails) -> str:
     said = error["msg"].removeprefix("Value error, ")
+    if (
+        error["type"] == "model_type"
+        and isinstance(error["input"], list)
+        and error["loc"][-1] in ("before", "after")
+    ):
+        return f"one spectrum belongs here; those at other temperatures go into {error['loc'][-1]}_at"
     is_percent = error["type"] == "less_than_equal" and error["loc"][-1] == "mass_fraction"
     return f"{said} (a fraction, no percentage)" if is_percent else said

@@ -11,11 +11,12 @@ from eis.cell import Cell
 from eis.checking import check
 from eis.comparison import Comparison, PairedCell, State
 from eis.errors import EisError
-from eis.experiment import Experiment, ExperimentCell, Measurement, load_experiment
+from eis.experiment import Experiment, ExperimentCell, Measured, load_experiment
 from eis.extraction import Conditions, extract
 from eis.filling import compare
 from eis.matching import match_arcs
 from eis.readers import read_all
+from eis.results import Fit
 from eis.spec import Spec
 from eis.spectrum import Spectrum
 from fitting.circuit import parse
@@ -55,30 +56,62 @@ def compare_experiment(
     spectra: dict[str, tuple[Spectrum, Spectrum]] = {}
     for cell in experiment.cells:
         states: list[State | None] = []
-        read: list[Spectrum] = []
-        because = ""
+        read: list[Spectrum | None] = []
+        reasons: list[str] = []
         for measured in (cell.before, cell.after):
-            state = None
-            if measured is not None:
-                try:
-                    read.append(read_all(path.parent / measured.file)[measured.index])
-                    state = _state(experiment, cell, measured, read[-1])
-                except IndexError:
-                    because = because or f"{measured.file} holds no spectrum number {measured.index}"
-                except EisError as error:
-                    because = because or str(error)
+            spectrum, state, because = _measured(experiment, cell, measured, path)
+            read.append(spectrum)
             states.append(state)
-        if len(read) == 2:
-            spectra[cell.id] = (read[0], read[1])
+            reasons += [because] if because else []
+        first, then = read
+        if first is not None and then is not None:
+            spectra[cell.id] = (first, then)
+        notes: list[str] = []
+        others: dict[str, tuple[State | None, ...]] = {}
+        for name, near, tempered in (("before", states[0], cell.before_at), ("after", states[1], cell.after_at)):
+            found = []
+            for one in tempered if not reasons else ():  # a cell that is left out needs no other temperature
+                _, state, because = _measured(experiment, cell, one, path, near=near.fit if near else None)
+                found.append(state)
+                if because:
+                    notes.append(f"{cell.id}, {name} at {one.temperature_c:g} °C, is left out: {because}")
+            others[name] = tuple(found)
         before, after = states if spec is None else _judged(experiment, spec, *states)
-        pairs.append(PairedCell(cell, before, after, because))
+        pairs.append(
+            PairedCell(
+                cell, before, after, next(iter(reasons), ""), others["before"], others["after"], tuple(notes)
+            )
+        )
         if on_cell is not None:
             on_cell(len(pairs), len(experiment.cells))
     return compare(experiment, pairs), spectra
 
 
-def _state(experiment: Experiment, cell: ExperimentCell, measured: Measurement, spectrum: Spectrum) -> State:
-    found = fit(experiment.circuit, spectrum, weight=experiment.weight)
+def _measured(
+    experiment: Experiment,
+    cell: ExperimentCell,
+    measured: Measured | None,
+    path: Path,
+    *,
+    near: Fit | None = None,
+) -> tuple[Spectrum | None, State | None, str]:
+    """Read and fit one spectrum; return why it could not be had, if so."""
+    if measured is None:
+        return None, None, ""
+    spectrum = None
+    try:
+        spectrum = read_all(path.parent / measured.file)[measured.index]
+        return spectrum, _state(experiment, cell, measured, spectrum, near), ""
+    except IndexError:
+        return None, None, f"{measured.file} holds no spectrum number {measured.index}"
+    except EisError as error:
+        return spectrum, None, str(error)
+
+
+def _state(
+    experiment: Experiment, cell: ExperimentCell, measured: Measured, spectrum: Spectrum, near: Fit | None
+) -> State:
+    found = fit(experiment.circuit, spectrum, weight=experiment.weight, near=near)
     own = Cell(
         cell.area_cm2,
         cell.u_area_cm2,

@@ -1,13 +1,13 @@
-"""The fill fraction of the treated arm of an experiment, from the means of its cells."""
+"""Fill fractions: of the treated arm from the means of its cells, and of each cell with filler in it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from eis.comparison import IONIC, Change
+from eis.comparison_records import IONIC, Change
 from eis.composition import Sheet, Solid
 from eis.experiment import Component, Experiment, ExperimentCell
 from eis.filling_fraction import FillFraction, Transport, fill_fraction
@@ -17,26 +17,96 @@ CERTAIN = 3.0
 """Standard uncertainties by which a cell must have lost too much before it is said."""
 
 
+FILLED_ROLES = ("treated", "unheated")
+"""Arms with the filler in them."""
+CELL_DRAWS = 2000
+"""Draws for the intervals of a single cell, which are wide anyway."""
+SEED = 20_241
+
+
 def fill_of_treated(
-    experiment: Experiment, changes: Sequence[Change], rng: np.random.Generator
+    experiment: Experiment, changes: Sequence[Change], rng: np.random.Generator, *, without: Collection[str] = ()
 ) -> tuple[FillFraction | None, list[str]]:
-    """Estimate the fill fraction of the treated arm from the means of its cells."""
-    cells = [cell for cell in experiment.cells_of(experiment.of_role("treated")[0].name) if _is_weighed(cell)]
+    """Estimate the fill fraction of the treated arm from the means of its cells.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        Composition, filler, masses and thicknesses.
+    changes : sequence of Change
+        With the ionic resistances before and after.
+    rng : numpy Generator
+        Source of the draws.
+    without : collection of str
+        Cells that are not counted.
+
+    Returns
+    -------
+    fill : FillFraction, optional
+        None if composition, masses or thicknesses are missing.
+    notes : list of str
+        What is missing, and what contradicts itself.
+    """
+    treated = experiment.cells_of(experiment.of_role("treated")[0].name)
+    cells = [cell for cell in treated if _is_weighed(cell) and cell.id not in without]
     if not cells or not experiment.composition:
         return None, [
             "fill fractions are not estimated: they need composition, masses and thicknesses of the treated cells"
         ]
+    transport = _transport(experiment, changes, {cell.id for cell in cells})
+    notes = (
+        []
+        if transport
+        else ["the electrical fill fraction is not estimated: it needs R_ion and both conductivities"]
+    )
+    treatment = _treatment(experiment, cells)
+    found = fill_fraction(treatment, rng, transport=transport, level=experiment.confidence)
+    notes += [f"inconsistent: {said}" for said in found.inconsistencies]
+    return found, notes
+
+
+def fill_of_cell(experiment: Experiment, cell: ExperimentCell, changes: Sequence[Change]) -> FillFraction | None:
+    """Estimate the fill fractions of one cell by themselves; None where no filler can be, or no mass is known.
+
+    Parameters
+    ----------
+    experiment, changes
+        As in `fill_of_treated`.
+    cell : ExperimentCell
+        The cell; its interval is that of its own weighing, gauging and fit.
+    """
+    roles = {arm.name: arm.role for arm in experiment.arms}
+    if roles[cell.arm] not in FILLED_ROLES or not _is_weighed(cell) or not experiment.composition:
+        return None
+    return fill_fraction(
+        _treatment(experiment, [cell]),
+        np.random.default_rng(SEED),
+        transport=_transport(experiment, changes, {cell.id}),
+        draws=CELL_DRAWS,
+        level=experiment.confidence,
+    )
+
+
+def gain_of(cell: ExperimentCell) -> float:
+    """Return the mass (mg) that came into a cell and stayed: what is driven out by drying is no filler."""
+    g = cell.geometry
+    last = g.mass_after_mg if g.mass_dried_mg is None else g.mass_dried_mg
+    return math.nan if last is None or g.mass_before_mg is None else last - g.mass_before_mg
+
+
+def _treatment(experiment: Experiment, cells: Sequence[ExperimentCell]) -> Treatment:
+    """Return what happened to the sheet of one cell, or to the mean sheet of several."""
     mass, u_mass = _mean([c.geometry.mass_before_mg for c in cells], [c.geometry.u_mass_mg for c in cells])
     t0, u_t0 = _mean([c.geometry.thickness_before_um for c in cells], [c.geometry.u_thickness_um for c in cells])
     t1, u_t1 = _mean([c.geometry.thickness_after_um for c in cells], [c.geometry.u_thickness_um for c in cells])
-    gains = [(c.geometry.mass_after_mg or 0.0) - (c.geometry.mass_before_mg or 0.0) for c in cells]
+    gains = [gain_of(cell) for cell in cells]
     gain, u_gain = _mean(gains, [math.sqrt(2) * c.geometry.u_mass_mg for c in cells])
     area, u_area = _mean([c.area_cm2 for c in cells], [c.u_area_cm2 for c in cells])
     solids = tuple(_solid(one) for one in experiment.composition)
     sheet = Sheet(mass, area, t0, solids, u_mass, u_area, u_t0)
     filler = experiment.filler
     own = next((one.mass_fraction for one in experiment.composition if one.name == filler.name), None)
-    treatment = Treatment(
+    return Treatment(
         sheet,
         experiment.mode,
         t1,
@@ -47,15 +117,6 @@ def fill_of_treated(
         filler.u_density_g_cm3,
         own if experiment.mode == "in_formulation" else None,
     )
-    transport = _transport(experiment, changes, {cell.id for cell in cells})
-    notes = (
-        []
-        if transport
-        else ["the electrical fill fraction is not estimated: it needs R_ion and both conductivities"]
-    )
-    found = fill_fraction(treatment, rng, transport=transport, level=experiment.confidence)
-    notes += [f"inconsistent: {said}" for said in found.inconsistencies]
-    return found, notes
 
 
 def _is_weighed(cell: ExperimentCell) -> bool:

@@ -14,29 +14,32 @@ from dataclasses import replace
 
 import numpy as np
 
-from eis.comparison import (
-    GRAIN_BOUNDARY,
+from eis.activation import CellEnergy, cell_energies, energy_changes
+from eis.carrier import Carrier, carrier_of
+from eis.cell_changes import changes_of, direct_changes, incomparable
+from eis.cell_sheets import sheets_of
+from eis.comparison import Comparison
+from eis.comparison_records import (
+    CONCLUDED,
     INTERFACE,
-    IONIC,
     QUANTITIES,
-    SERIES,
     UNITS,
     Change,
-    Comparison,
     PairedCell,
     State,
 )
 from eis.constriction import Covariation, covariation
 from eis.contrasts import Difference, against_control, equivalence, holm
-from eis.effects import ArmEffect, arm_effect, log_ratio
+from eis.effects import ArmEffect, arm_effect
+from eis.electrons import electrons_of
 from eis.errors import ConfigError
-from eis.experiment import Arm, Experiment, ExperimentCell
-from eis.filled_arm import fill_of_treated, lost_too_much
-from eis.filling_conclusion import conclude
+from eis.experiment import Arm, Experiment
+from eis.experiment_doubts import doubts
+from eis.filled_arm import fill_of_treated
+from eis.filling_conclusion import Conclusion, conclude
 from eis.matching import Match, match_arcs
 from eis.modulus_effect import ModulusEffect, modulus_effect
 from eis.modulus_effect import Pair as ModulusPair
-from eis.results import Fit, Interface
 
 __all__ = [
     "QUANTITIES",
@@ -49,8 +52,6 @@ __all__ = [
     "control_of",
 ]
 
-SAME_TEMPERATURE_K, SAME_PRESSURE, SAME_SOC_PERCENT = 0.5, 0.1, 2.0
-"""Differences between before and after that a comparison bears: a resistance changes by 4 to 8 % per kelvin."""
 CONTROLS = ("heated", "untreated", "unheated", "solvent", "pressed", "other")
 """Roles of controls, the most telling first."""
 SEED = 20_240
@@ -79,32 +80,44 @@ def compare(
     changes: list[Change] = []
     matches: dict[str, tuple[Match, ...]] = {}
     capacitances: dict[str, tuple[float, float]] = {}
+    energies: list[CellEnergy] = []
+    electrons = electrons_of(pairs, _treated(experiment).name, margin=experiment.equivalence)
+    conducting = {cell: why for cell, _, why in electrons.flagged}
     for pair in pairs:
-        because = pair.because or _incomparable(pair.cell)
+        cell = pair.cell
+        because = pair.because or incomparable(cell) or conducting.get(cell.id, "")
         if because or pair.before is None or pair.after is None:
-            notes.append(f"{pair.cell.id} ({pair.cell.arm}) is left out: {because or 'it has no pair of spectra'}")
+            notes.append(f"{cell.id} ({cell.arm}) is left out: {because or 'it has no pair of spectra'}")
+            changes += direct_changes(cell) if cell.id in conducting else []
             continue
-        matches[pair.cell.id] = match_arcs(pair.before.arcs, pair.after.arcs)
-        found, capacitance = _changes(experiment, pair.cell, pair.before, pair.after, matches[pair.cell.id])
+        matches[cell.id] = match_arcs(pair.before.arcs, pair.after.arcs)
+        found, sources, capacitance = changes_of(experiment, cell, pair.before, pair.after, matches[cell.id])
         changes += found
         if capacitance is not None:
-            capacitances[pair.cell.id] = capacitance
+            capacitances[cell.id] = capacitance
         notes += [f"{one.cell}: {one.quantity} is not compared: {one.because}" for one in found if one.because]
+        laws, said = cell_energies(experiment, pair, sources)
+        energies += laws
+        notes += said
     arms = _arms(experiment, changes)
-    if not arms:
+    quantity = next((name for name in CONCLUDED if name in arms), None)
+    if quantity is None:
         raise ConfigError(
             "No cell can be compared: " + "; ".join(notes[:5]),
             where="experiment",
             mend="Give each cell both spectra, measured at one temperature, with a circuit that fits them.",
         )
     effects, others = _effects(experiment, arms)
-    quantity = next(name for name in QUANTITIES if name in arms)
     same = _equivalent(experiment, arms[quantity])
-    fill, said = fill_of_treated(experiment, changes, rng or np.random.default_rng(SEED))
+    fill, said = fill_of_treated(experiment, changes, rng or np.random.default_rng(SEED), without=conducting)
     notes += said
     notes += _beware(experiment, arms[quantity])
-    notes += _unsaid(experiment)
+    sheets, means, said = sheets_of(experiment, changes, capacitances, without=conducting)
+    notes += said + doubts(experiment)
     cause = _cause(experiment, changes, capacitances)
+    controls = {name: one.control for name, one in effects.items()}
+    moved = energy_changes(experiment, energies, controls)
+    carrier = carrier_of(experiment, moved) if any(p.cell.before_at or p.cell.after_at for p in pairs) else None
     verdicts = {
         pair.cell.id: (str(pair.before.judgement.verdict), str(pair.after.judgement.verdict))
         for pair in pairs
@@ -118,6 +131,7 @@ def compare(
         equivalent=same,
         fill=fill,
         cause=cause,
+        are_most_short=electrons.are_most_flagged,
     )
     return Comparison(
         experiment,
@@ -130,11 +144,24 @@ def compare(
         fill,
         cause,
         verdicts,
-        conclusion,
+        _with_carrier(conclusion, carrier),
         tuple(notes),
         capacitances,
         _modulus(experiment, pairs, set(matches), effects),
+        electrons,
+        sheets,
+        means,
+        moved,
+        carrier,
     )
+
+
+def _with_carrier(conclusion: Conclusion, carrier: Carrier | None) -> Conclusion:
+    """Add who carries the current to the sentence, if that is known."""
+    if carrier is None or not carrier.is_decided:
+        return conclusion
+    said = carrier.because.partition(":")[0]
+    return replace(conclusion, sentence=f"{conclusion.sentence.removesuffix('.')}; {said}.")
 
 
 def _modulus(
@@ -150,114 +177,6 @@ def _modulus(
             before, after = pair.before.fit, pair.after.fit
             arms[pair.cell.arm].append(((before.frequency_hz, before.z_ohm), (after.frequency_hz, after.z_ohm)))
     return modulus_effect(arms[one.treated], arms[one.control], level=experiment.confidence)
-
-
-def _incomparable(cell: ExperimentCell) -> str:
-    """Return why the two spectra of a cell were measured in too different states; empty if they were not."""
-    before, after = cell.before, cell.after
-    if before is None or after is None:
-        return f"there is no spectrum {'before' if before is None else 'after'}"
-    t0, t1 = before.temperature_c, after.temperature_c
-    if t0 is not None and t1 is not None and abs(t1 - t0) > SAME_TEMPERATURE_K:
-        return f"it was measured at {t0:g} °C before and {t1:g} °C after"
-    p0, p1 = before.pressure_mpa, after.pressure_mpa
-    if p0 is not None and p1 is not None and abs(p1 - p0) > SAME_PRESSURE * max(p0, p1):
-        return f"it was measured at {p0:g} MPa before and {p1:g} MPa after"
-    s0, s1 = before.soc_percent, after.soc_percent
-    if s0 is not None and s1 is not None and abs(s1 - s0) > SAME_SOC_PERCENT:
-        return f"it was measured at {s0:g} % charge before and {s1:g} % after"
-    return ""
-
-
-def _changes(
-    experiment: Experiment, cell: ExperimentCell, before: State, after: State, matches: Sequence[Match]
-) -> tuple[list[Change], tuple[float, float] | None]:
-    """Return the changes of one cell; and ln of the ratio of the interface's capacitances with its uncertainty."""
-    wanted = experiment.quantities
-    found: list[Change] = []
-    capacitance: tuple[float, float] | None = None
-    for quantity, named, process in (
-        (INTERFACE, wanted.interface, "electrode interface"),
-        (GRAIN_BOUNDARY, wanted.grain_boundary, "grain boundary"),
-    ):
-        match = _match_of(named, process, matches)
-        if match is None or match.before is None:
-            if named is not None:
-                said = f"{named} is no arc of the circuit"
-                found.append(Change(cell.id, cell.arm, quantity, *(math.nan,) * 6, because=said))
-            continue
-        factor = cell.area_cm2 / (cell.interfaces_in_path or 1) if quantity == INTERFACE else 1.0
-        found.append(_arc_change(cell, quantity, match.before, match, factor))
-        one, two = match.before, match.after
-        if quantity == INTERFACE and match.is_sure and one is not None and two is not None:
-            u = math.hypot(
-                _relative(one.u_capacitance_f, one.capacitance_f),
-                _relative(two.u_capacitance_f, two.capacitance_f),
-            )
-            capacitance = math.log(two.capacitance_f / one.capacitance_f), u
-    ionic = wanted.ionic or next(
-        (p.name for p in before.fit.parameters if p.name.startswith("TLM") and p.name.endswith("_0")), None
-    )
-    series = wanted.series or next(iter(before.fit.series_resistance), None)
-    for quantity, name in ((IONIC, ionic), (SERIES, series)):
-        if name is not None:
-            found.append(_parameter_change(cell, quantity, name, before.fit, after.fit))
-    return found, capacitance
-
-
-def _relative(u: float, value: float) -> float:
-    return u / value if math.isfinite(u) and value > 0 else 0.0
-
-
-def _match_of(named: str | None, process: str, matches: Sequence[Match]) -> Match | None:
-    """Return the match of the arc a quantity is: by the user's name before, or the surest arc of the process."""
-    known = [match for match in matches if match.before is not None]
-    if named is not None:
-        return next((match for match in known if match.before is not None and match.before.name == named), None)
-    of_process = [m for m in known if m.before is not None and m.before.process.startswith(process)]
-    return max(of_process, key=lambda m: m.before.confidence if m.before else 0.0, default=None)
-
-
-def _arc_change(cell: ExperimentCell, quantity: str, before: Interface, match: Match, factor: float) -> Change:
-    after = match.after
-    values = (before.arc_resistance_ohm * factor, before.u_arc_resistance_ohm * factor)
-    if after is None:
-        return Change(cell.id, cell.arm, quantity, *values, *(math.nan,) * 4, because=match.because)
-    then = (after.arc_resistance_ohm * factor, after.u_arc_resistance_ohm * factor)
-    because = ""
-    if not match.is_sure:
-        because = f"which arc it is after is not certain (probability {match.probability:.2f})"
-    for arc, when in ((before, "before"), (after, "after")):
-        if not arc.resolved and not because:
-            because = f"{arc.name} is not resolved {when}: {'; '.join(arc.because)}"
-    return _change(cell, quantity, values, then, because)
-
-
-def _parameter_change(cell: ExperimentCell, quantity: str, name: str, before: Fit, after: Fit) -> Change:
-    known = {p.name for p in before.parameters} & {p.name for p in after.parameters}
-    if name not in known:
-        return Change(cell.id, cell.arm, quantity, *(math.nan,) * 6, because=f"the circuit has no {name}")
-    values, then = ((fit[name].value, fit[name].u) for fit in (before, after))
-    because = next(
-        (
-            f"{name} is not determined {when}: {fit[name].because or 'no uncertainty'}"
-            for fit, when in ((before, "before"), (after, "after"))
-            if not math.isfinite(fit[name].u)
-        ),
-        "",
-    )
-    return _change(cell, quantity, values, then, because)
-
-
-def _change(
-    cell: ExperimentCell, quantity: str, before: tuple[float, float], after: tuple[float, float], because: str
-) -> Change:
-    if not because and not (before[0] > 0 and after[0] > 0):
-        because = "it is not above zero"
-    if because:
-        return Change(cell.id, cell.arm, quantity, *before, *after, math.nan, math.nan, because)
-    d, u = log_ratio(before[0], before[1], after[0], after[1])  # area and fixture are the same, and cancel
-    return Change(cell.id, cell.arm, quantity, *before, *after, float(d), float(u))
 
 
 def _arms(experiment: Experiment, changes: Sequence[Change]) -> dict[str, tuple[ArmEffect, ...]]:
@@ -366,22 +285,4 @@ def _beware(experiment: Experiment, effects: Sequence[ArmEffect]) -> list[str]:
     for arm in experiment.arms:
         if arm.name not in names:
             notes.append(f"no cell of {arm.name} ({arm.role}) can be compared")
-    return notes
-
-
-def _unsaid(experiment: Experiment) -> list[str]:
-    """Return what the file does not say but a comparison rests on, and masses that cannot be."""
-    notes = []
-    for name, what in (("temperature_c", "temperature"), ("pressure_mpa", "pressure")):
-        silent = [
-            cell.id
-            for cell in experiment.cells
-            if cell.before and cell.after and None in (getattr(cell.before, name), getattr(cell.after, name))
-        ]
-        if silent:
-            more = f" and {len(silent) - 3} more" if len(silent) > 3 else ""
-            said = f"the {what} of {', '.join(silent[:3])}{more} is not stated"
-            notes.append(f"{said}: that it was the same before and after is taken on trust")
-    if experiment.mode == "in_formulation":
-        notes += lost_too_much(experiment)
     return notes

@@ -17,9 +17,13 @@ WORDS = {
     "ASR_if": "the interface resistance",
     "R_gb": "the grain-boundary resistance",
     "R_ion": "the ionic resistance",
+    "R_ct": "the charge-transfer resistance",
     "R_s": "the series resistance",
+    "R_el": "the electronic resistance",
 }
 
+
+ELECTRONS = "electrons take part in half of the treated cells, or more"
 
 UNTOLD = 2.0
 """Width of an interval from which a fraction is not worth a number."""
@@ -68,6 +72,7 @@ def conclude(
     equivalent: Mapping[str, bool],
     fill: FillFraction | None,
     cause: Covariation | None,
+    are_most_short: bool = False,
 ) -> Conclusion:
     """Conclude.
 
@@ -83,6 +88,8 @@ def conclude(
         By control: whether it is shown not to have changed.
     fill, cause : optional
         Fill fraction and contact area against kinetics.
+    are_most_short : bool
+        Whether electrons take part in half of the treated cells, or more: pores are then never called filled.
     """
     treated = experiment.of_role("treated")[0].name
     own = next(one for one in arms[quantity] if one.name == treated)
@@ -99,12 +106,23 @@ def conclude(
     if not math.isfinite(effect.low):
         return Conclusion(Finding.DESCRIPTIVE, f"{size}; {effect.because}: nothing is shown.")
     heated = is_against_heated(experiment, effects)
+    ions = ELECTRONS if are_most_short else ""
     if effect.low > 1:
         return Conclusion(Finding.WORSE, f"The treatment made it worse: {size}.")
     if effect.high < 1:
-        return _improved(experiment, size, effects, fill, cause, has_heated=heated)
+        return _improved(experiment, size, effects, fill, cause, has_heated=heated, ions=ions)
     return _not_better(
-        experiment, size, name, own, arms[quantity], effect, equivalent, fill, effects, has_heated=heated
+        experiment,
+        size,
+        name,
+        own,
+        arms[quantity],
+        effect,
+        equivalent,
+        fill,
+        effects,
+        has_heated=heated,
+        ions=ions,
     )
 
 
@@ -122,6 +140,7 @@ def _improved(
     cause: Covariation | None,
     *,
     has_heated: bool,
+    ions: str,
 ) -> Conclusion:
     """Say why the treated cells are better than the control, and whether pores are filled."""
     how = ""
@@ -139,7 +158,7 @@ def _improved(
         if fill is not None and fill.inconsistencies:
             said += f"; mass and thickness are not to be believed ({'; '.join(fill.inconsistencies)})"
         return Conclusion(Finding.IMPROVED, f"The treatment helped: {size}{how}; {said}.")
-    why_not = why_not_filled(effects, fill, has_heated=has_heated)
+    why_not = ions or why_not_filled(effects, fill, has_heated=has_heated)
     if why_not or fill is None:
         return Conclusion(
             Finding.IMPROVED, f"The treatment helped: {size}{how}; that pores are filled is not shown: {why_not}."
@@ -185,6 +204,7 @@ def _not_better(
     effects: Mapping[str, Difference],
     *,
     has_heated: bool,
+    ions: str,
 ) -> Conclusion:
     """Say what is known where the treated cells do not differ from the control."""
     control = next(one for one in arms if one.name == effect.control)
@@ -202,14 +222,15 @@ def _not_better(
     gained = fill.gravimetric if fill is not None else None
     is_in = gained is not None and gained.is_known and gained.low > 0 and not gained.contradiction
     ionic = effects.get("R_ion")
-    if fill is not None and ionic is not None and not why_not_filled(effects, fill, has_heated=has_heated):
+    why_not = ions or why_not_filled(effects, fill, has_heated=has_heated)
+    if fill is not None and ionic is not None and not why_not:
         return Conclusion(
             Finding.FILLED,
             f"The pores are filled and ions move more easily: the ionic resistance is "
             f"{_ratio(ionic.ratio, ionic.low, ionic.high)} against the control {ionic.control!r}; "
             f"{_fractions(fill)}, and they agree; that it helped the interface is not shown: {size}.",
         )
-    if is_in and fill is not None:
+    if is_in and fill is not None and not ions:
         return Conclusion(
             Finding.FILLED_WITHOUT_GAIN,
             f"Filler is in the pores ({_fractions(fill)}), but a gain is not shown: {size}"

@@ -26,6 +26,8 @@ from eis.spectrum import Spectrum
 from eis.verdict_plot import GREY, INK, own_axes, says
 
 BAND = "#dddddd"
+LEAST_WIDTH = 0.6
+"""Least width of a Nyquist drawing over its height."""
 JITTER = 0.09
 """Half width over which the cells of one arm are spread, in widths of an arm."""
 
@@ -102,7 +104,7 @@ def plot_paired_slopes(
     if not shown:
         return says(ax, "no cell before and after")
     ax.set_yscale("log")
-    _plain_log(ax, min(shown), max(shown), axis="y")
+    plain_log(ax, min(shown), max(shown), axis="y")
     marks = [
         Line2D([], [], color=INK, marker="o", linestyle="none", markerfacecolor="white", label="before"),
         Line2D([], [], color=INK, marker="o", linestyle="none", label="after"),
@@ -151,7 +153,7 @@ def plot_forest(
     places = range(len(rows) - 1, -1, -1)
     ax.set_yticks(list(places), labels=[row.label for row in rows], fontsize=8.5, parse_math=False)
     ax.tick_params(axis="y", length=0)
-    _plain_log(ax, low, high, axis="x", times=True)
+    plain_log(ax, low, high, axis="x", times=True)
     ax.set_xlabel(
         f"ratio after / before, {100 * level:g} % interval (grey: ±{100 * (math.exp(margin) - 1):.0f} %)"
     )
@@ -243,13 +245,16 @@ def plot_before_after(
     points = everything / real.size
     span = max(float(np.ptp(points.real)), float(np.ptp(points.imag)), 1e-3 * biggest / real.size)
     low, high = min(0.0, float(-points.imag.max())), max(0.0, float((-points.imag).max()))
-    ax.set_xlim(points.real.min() - 0.08 * span, points.real.max() + 0.08 * span, auto=True)
-    ax.set_ylim(low - 0.06 * span, high + 0.2 * span, auto=True)
+    left, right = float(points.real.min()), float(points.real.max())
+    # A tail is nearly upright: without room beside it the axes would be a sliver.
+    beside = max(LEAST_WIDTH * span - (right - left), 0.0) / 2
+    ax.set_xlim(left - beside - 0.08 * span, right + beside + 0.08 * span)
+    ax.set_ylim(low - 0.06 * span, high + 0.2 * span)
     ax.axhline(0, color=GREY, linewidth=0.7, zorder=1)
-    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_aspect("equal", adjustable="box")  # the limits are those of the points, and stay
     ax.set(xlabel=real.label, ylabel=real.label.replace("Z′", "−Z″"))
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+    for axis, most in ((ax.xaxis, 4 if beside > 0 else 6), (ax.yaxis, 6)):
+        axis.set_major_locator(MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]))
     ax.legend(loc="upper left", frameon=False, fontsize=8)
     return ax
 
@@ -292,7 +297,7 @@ def _interval(
     ax.plot([value], [row], "s", color=colour, markersize=7, markerfacecolor=face, zorder=4)
 
 
-def _plain_log(ax: Axes, low: float, high: float, *, axis: str, times: bool = False) -> None:
+def plain_log(ax: Axes, low: float, high: float, *, axis: str, times: bool = False) -> None:
     """Count a logarithmic axis in plain numbers, and often enough to be read."""
     which = ax.xaxis if axis == "x" else ax.yaxis
     sign = "×" if times else ""

@@ -50,9 +50,9 @@ class Summary:
 
 
 def refit(
-    source: Path,
+    source: str | Path,
     circuit: str,
-    out: Path,
+    out: str | Path,
     *,
     weight: str = "modulus",
     seed: int = 0,
@@ -66,11 +66,11 @@ def refit(
 
     Parameters
     ----------
-    source : Path
+    source : str or Path
         A folder, searched with all its subfolders (hidden files are left out), or one collection.
     circuit : str
         The circuit.
-    out : Path
+    out : str or Path
         ``.csv``, ``.parquet`` (needs pyarrow), or a folder of Parquet parts if it has no suffix. One row per
         spectrum: file, sha256, index, error (what could not be read or fitted), n_points, the coordinates of the
         archive as ``at_…``, chi2, reduced_chi2, converged, suspicious, n_starts, and every parameter with its
@@ -95,6 +95,7 @@ def refit(
     """
     from fitting.circuit import parse
 
+    source, out = Path(source), Path(out)
     settings = Settings(str(parse(circuit)), weight, seed, along, within)
     suffix = _suffix(out)
     tasks = tasks_of(source, without=out)

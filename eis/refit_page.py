@@ -136,6 +136,8 @@ def plot_map(frame: pd.DataFrame, name: str, *, area_cm2: float | None = None, a
         ax.legend(frameon=False, fontsize=8)
     if (y > 0).all() and y.max() > 5 * y.min():
         ax.set_yscale("log")
+    else:
+        ax.ticklabel_format(axis="y", useOffset=False)  # 9.995 and not −0.005 beside "+1e1"
     quantity = f"{name}·A / Ω·cm²" if area_cm2 else f"{name} / Ω"
     ax.set(xlabel=along.replace("_c", " / °C") if along == "temperature_c" else along, ylabel=quantity)
     return ax

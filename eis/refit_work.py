@@ -162,6 +162,9 @@ def _fit(piece: _Piece, columns: Columns, settings: Settings, names: Sequence[st
     from fitting.bulk import fit_many
 
     weight: Any = settings.weight
+    piece = _with_enough_points(piece, columns, len(names))
+    if not piece.rows.size:
+        return
     try:
         batch = fit_many(settings.circuit, piece.frequency_hz, piece.z_ohm, weight=weight, seed=settings.seed)
     except EisError as error:
@@ -190,6 +193,18 @@ def _fit(piece: _Piece, columns: Columns, settings: Settings, names: Sequence[st
         columns[name][piece.rows] = array
     for j, name in enumerate(names):
         columns[name][piece.rows], columns[f"u_{name}"][piece.rows] = values[:, j], u[:, j]
+
+
+def _with_enough_points(piece: _Piece, columns: Columns, n_free: int) -> _Piece:
+    """Return the spectra that can be fitted; the others, which would refuse the whole piece, keep their reason."""
+    usable = (np.isfinite(piece.z_ohm) & (piece.z_ohm != 0)).sum(axis=1)
+    enough = usable >= 2 * n_free
+    for row, points in zip(piece.rows[~enough], usable[~enough], strict=True):
+        columns["error"][row] = (
+            f"{points} usable points cannot determine {n_free} free parameters; at least {2 * n_free} are needed. "
+            "Take a simpler circuit, or leave this spectrum out."
+        )
+    return piece if enough.all() else _Piece(piece.rows[enough], piece.frequency_hz, piece.z_ohm[enough])
 
 
 def _neighbourly(

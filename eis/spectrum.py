@@ -123,14 +123,11 @@ class Spectrum:
         columns: dict[str, RealArray],
         metadata: Mapping[str, Any],
         *,
-        is_even: bool = False,
+        is_checked: bool = False,
     ) -> None:
-        """Take arrays nobody else holds, make them read-only, and check them.
-
-        `is_even` says that they are known to be of one length, and the frequencies to fall.
-        """
+        """Take arrays nobody else writes to, make them read-only, and check them unless that is done."""
         for array in (frequency_hz, z_ohm, quality, *columns.values()):
-            array.flags.writeable = False
+            array.setflags(write=False)
         self.__dict__.update(
             all_frequency_hz=frequency_hz,
             all_z_ohm=z_ohm,
@@ -140,7 +137,7 @@ class Spectrum:
         )
         if not np.count_nonzero(quality):
             self.__dict__.update(frequency_hz=frequency_hz, z_ohm=z_ohm)  # every point is in use
-        if not (is_even and _is_sound(frequency_hz, z_ohm)):
+        if not is_checked:
             self._check()
 
     def _check(self) -> None:
@@ -228,7 +225,44 @@ class Spectrum:
                 flags[good[1:][f[good][1:] == f[good][:-1]]] |= int(Quality.DUPLICATE)
             is_even = rises
         spectrum = object.__new__(cls)
-        spectrum._settle(f, z, flags, table, metadata or {}, is_even=is_even)
+        spectrum._settle(f, z, flags, table, metadata or {}, is_checked=is_even and _is_sound(f, z))
+        return spectrum
+
+    @classmethod
+    def of_sweep(
+        cls,
+        frequency_hz: RealArray,
+        z_ohm: ComplexArray,
+        columns: Mapping[str, RealArray],
+        metadata: Mapping[str, Any],
+    ) -> Spectrum | None:
+        """Make what `of` makes of a sweep nothing is unusual about, without copying the arrays.
+
+        Parameters
+        ----------
+        frequency_hz, z_ohm, columns, metadata
+            As in `of`, but arrays nobody writes to any more: they become read-only.
+
+        Returns
+        -------
+        Spectrum or None
+            None where there is something to sort, to flag or to refuse, which is left to `of`.
+        """
+        n, f, z = frequency_hz.size, frequency_hz, z_ohm
+        table = dict(columns)
+        if "acquired_order" not in table:
+            table["acquired_order"] = np.arange(n, dtype=np.float64)
+        if n and f.item(0) < f.item(n - 1):
+            f, z, table = f[::-1], z[::-1], {name: values[::-1] for name, values in table.items()}
+        if not (z.size == n and _is_sound(f, z) and _falls(f)):
+            return None
+        for name, values in table.items():
+            if values.size != n:
+                return None
+            table[name] = np.ascontiguousarray(values)
+        f, z = np.ascontiguousarray(f), np.ascontiguousarray(z)
+        spectrum = object.__new__(cls)
+        spectrum._settle(f, z, np.zeros(n, dtype=np.int64), table, metadata, is_checked=True)
         return spectrum
 
     @cached_property

@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import re
 import secrets
+import signal
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -227,7 +228,8 @@ def run_cell(bench: Bench, cell_id: str) -> Run:
         raise
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 70
-        because = f"the process was asked to end, with {code}"
+        asked = f"by {signal.Signals(code - 128).name}" if code - 128 in set(signal.Signals) else f"with {code}"
+        because = f"the process was asked to end, {asked}"
         _finish(bench, Run(name, cell_id, State.ABORTED, None, because, code, tuple(attempts)), problems)
         raise
     except BaseException as error:

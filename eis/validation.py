@@ -263,10 +263,16 @@ def _better_form(f: RealArray, z: ComplexArray, ladders: list[Ladder], margin: f
 
 
 def _refuse(spectrum: Spectrum) -> None:
+    if not isinstance(spectrum, Spectrum):
+        raise SpectrumError(
+            f"{type(spectrum).__name__} is not a spectrum",
+            mend="Read a file with eis.read(path), or wrap arrays with eis.Spectrum.of(frequency_hz, z_ohm).",
+        )
     f, z = spectrum.frequency_hz, spectrum.z_ohm
     if f.size < FEWEST_POINTS:
         raise SpectrumError(
-            f"{f.size} points are too few for a Kramers–Kronig test; {FEWEST_POINTS} are needed",
+            f"{f.size} point{' is' if f.size == 1 else 's are'} too few for a Kramers–Kronig test; "
+            f"{FEWEST_POINTS} are needed",
             where=spectrum.name,
             mend="Measure more points.",
         )

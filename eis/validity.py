@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from eis import notebook
 from eis.fitted import plain
+from eis.quantities import format_si
 from eis.spectrum import RealArray
 
 ValidityVerdict = Literal["valid", "suspect", "invalid"]
@@ -150,6 +152,16 @@ class Validity:
         }
         words = {"verdict": self.verdict, "method": self.method}
         return words | plain(numbers) | {"because": list(self.because)} | plain(more) | lists
+
+    def _repr_html_(self) -> str:
+        rows = [(fault.cause, fault.severity, fault.because) for fault in self.faults]
+        told = {fault.because for fault in self.faults}
+        rest = "".join(f"<li>{notebook.escape(text)}</li>" for text in self.because if text not in told)
+        found = notebook.table(("cause", "severity", "because"), rows) if rows else ""
+        band = f"from {format_si(self.f_min_hz, 'Hz')} to {format_si(self.f_max_hz, 'Hz')}"
+        sizes = f"residuals {self.rms_residual:.2%} rms, {self.max_residual:.2%} at most"
+        head = f"{self.verdict}: {sizes}; valid band {band}"
+        return f"<p>{notebook.escape(head)}</p>{found}<ul>{rest}</ul>"
 
     def __str__(self) -> str:
         return (

@@ -81,8 +81,8 @@ class ZHit:
             return f"The modulus agrees with its phase to within {abs(self.max_deviation):.2%} (Z-HIT)."
         side = "above" if self.max_deviation > 0 else "below"
         return (
-            f"At {at} the modulus lies {abs(self.max_deviation):.2%} {side} what its phase asks for (Z-HIT): "
-            "the cell drifted, a range is off, or leads disturb it."
+            f"At {at} the modulus lies {abs(math.expm1(self.max_deviation)):.2%} {side} what its phase asks for "
+            "(Z-HIT): the cell drifted, a range is off, or leads disturb it."
         )
 
     def to_dict(self) -> dict[str, Any]:

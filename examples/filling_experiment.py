@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from eis.comparison_page import write_comparison
-from eis.comparison_plots import plot_cell, plot_covariation, plot_effects, plot_slopes
+from eis.comparison_plots import plot_activation, plot_cell, plot_covariation, plot_effects, plot_slopes
 from eis.experiment_generator import SCENARIOS, generate, write_experiment
 from eis.experiment_pipeline import compare_experiment
 from eis.filling_plots import plot_fill_fraction
@@ -22,7 +22,7 @@ SEED = 7
 
 def main(folder: Path, scenario: str) -> None:
     """Write an experiment of three arms and its spectra, compare it, write the reports and the drawings."""
-    virtual = generate(scenario, np.random.default_rng(SEED), n=6)
+    virtual = generate(scenario, np.random.default_rng(SEED), n=6, temperatures_c=(0.0, 50.0))
     experiment = write_experiment(virtual, folder)
 
     comparison, spectra = compare_experiment(experiment)
@@ -35,6 +35,7 @@ def main(folder: Path, scenario: str) -> None:
         "effects": plot_effects(comparison),
         "slopes": plot_slopes(comparison, comparison.quantity),
         "covariation": plot_covariation(comparison),
+        "activation": plot_activation(comparison),
         "cell": plot_cell(*spectra["treated-1"], name="treated-1", area_cm2=experiment_area(comparison)),
     }
     if comparison.fill is not None:

@@ -6,7 +6,7 @@ Starts come from the data and are varied until two of them agree on the best sum
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CAREFUL = (USUAL_DAMPING, 10.0, 1000.0)
 """Dampings of the walks from a start that is wholly given: the end near it is wanted."""
+SPECTRA = "Read a file with eis.read(path), or wrap arrays with eis.Spectrum.of(frequency_hz, z_ohm)."
 SWAPPED = (
     "Equal arcs are not in order of rising time constant: limits or fixed values hold for their names. "
     "Limit what tells them apart, such as their capacitances, if the names matter."
@@ -127,6 +128,7 @@ def fit(
         If the circuit text is not a circuit.
     """
     parsed = parse(circuit) if isinstance(circuit, str) else circuit
+    _require_kinds(parsed, {"bounds": bounds, "fix": fix, "ties": ties})
     if start is not None and hasattr(start, "valuesdict"):  # lmfit.Parameters: values, limits and what varies
         from fitting.interop import from_lmfit
 
@@ -169,13 +171,30 @@ def fit(
     return replace(fitted, because=(*fitted.because, *notes)) if notes else fitted
 
 
+def _require_kinds(circuit: object, wishes: Mapping[str, object]) -> None:
+    """Refuse what is no circuit, and wishes that do not say for which parameter they are."""
+    if not isinstance(circuit, Circuit):
+        raise FitError(
+            f"{type(circuit).__name__} is not a circuit", mend='Give its text, such as "R0-p(R1,CPE1)".'
+        )
+    for name, wish in wishes.items():
+        if wish is not None and not isinstance(wish, Mapping):
+            raise FitError(
+                f"{name} is a {type(wish).__name__}", mend=f"Give a mapping by parameter: {name}={{'R1': …}}."
+            )
+
+
 def _spectra(given: Spectrum | Sequence[Spectrum] | xr.Dataset) -> Spectrum | list[Spectrum]:
     """Return one spectrum or several; a Dataset of one dimension is one."""
     if isinstance(given, Spectrum):
         return given
     several: Any = given  # any iterable will do
     if not hasattr(given, "data_vars"):
-        return list(several)
+        every: list[Spectrum] = list(several) if isinstance(several, Iterable) else [several]
+        for one in every:
+            if not isinstance(one, Spectrum):
+                raise FitError(f"{type(given).__name__} is not a spectrum, nor several", mend=SPECTRA)
+        return every
     found = spectra_of(several)
     return found[0] if several["z_real"].ndim == 1 else found
 

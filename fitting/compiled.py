@@ -19,6 +19,8 @@ def is_ready() -> bool:
     """Tell, without importing numba, whether a fit can begin at once: compiled already, or by NumPy alone."""
     if os.environ.get(WITHOUT) or importlib.util.find_spec("numba") is None:
         return True
+    if elsewhere := os.environ.get("NUMBA_CACHE_DIR"):
+        return "fitting.engine" in sys.modules or any(Path(elsewhere).rglob("engine.descend-*.nbi"))
     folder = Path(__file__).with_name("__pycache__")
     stamp = folder / STAMP
     compiled = any(folder.glob("engine.descend-*.nbi"))

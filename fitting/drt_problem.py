@@ -57,7 +57,12 @@ def check_sweep(frequency_hz: RealArray) -> None:
         If it spans less than two decades, or has fewer than three points in a decade.
     """
     f = np.asarray(frequency_hz, dtype=np.float64)
-    if f.ndim != 1 or f.size < 2 or not np.all(np.isfinite(f) & (f > 0)) or not np.all(np.diff(f) < 0):
+    if f.size < 2:
+        raise FitError(
+            "A relaxation-time distribution cannot be told from a single point",
+            mend=f"Measure at least {FEWEST_DECADES:g} decades.",
+        )
+    if f.ndim != 1 or not np.all(np.isfinite(f) & (f > 0)) or not np.all(np.diff(f) < 0):
         raise FitError(
             "A relaxation-time distribution needs frequencies that fall from point to point",
             mend="Give one array of positive frequencies (Hz), high to low, each once.",

@@ -12,7 +12,7 @@ from eis.errors import FitError
 from eis.spectrum import ComplexArray, IntArray, RealArray
 from fitting.circuit import Circuit
 from fitting.noise import relative_noise
-from fitting.problem import EXPONENT_FLOOR, SPAN, Weight, check_name, reach
+from fitting.problem import EXPONENT_FLOOR, SPAN, Weight, check_name, pairs, reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ def lay_out_grid(
     fix: Mapping[str, float],
 ) -> Grid:
     """Check everything the caller said; raises `FitError` as `fitting.bulk.fit_many` says."""
-    for name in (*bounds, *fix):
+    bounds = pairs(circuit, bounds)
+    for name in fix:
         check_name(circuit, name)
     frequency = np.ascontiguousarray(frequency_hz, dtype=np.float64)
     z = np.array(z_ohm, dtype=np.complex128, ndmin=2)
@@ -64,7 +65,7 @@ def lay_out_grid(
         raise FitError("Every parameter is fixed", mend="Leave at least one parameter free.")
     if few.size:
         raise FitError(
-            f"{int(used[few[0]].sum())} points cannot determine {free.size} free parameters; at least "
+            f"{int(used[few[0]].sum())} usable points cannot determine {free.size} free parameters; at least "
             f"{2 * free.size} are needed",
             where=f"spectrum {few[0]} of the array",
             mend="Leave that spectrum out, fix some parameters, or take a simpler circuit.",

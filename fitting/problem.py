@@ -24,6 +24,10 @@ SPAN = 1e-6, 1e6
 """Scales and times stay within these factors of the least and the most that the data could show."""
 EXPONENT_FLOOR = 0.4
 """Default lower limit of an exponent; below it a CPE is a resistor in disguise."""
+NEGATIVE = (
+    "Z′ is negative at most points, which no circuit of positive elements shows: the leads, or the sign of Z, are "
+    "the wrong way round."
+)
 INDUCTIVE = 0.01
 """Z″/|Z| above which a leading run of Z″ > 0 is inductance rather than noise."""
 
@@ -97,20 +101,28 @@ def lay_out(
     FitError
         As `fitting.cnls.fit` says.
     """
-    for name in (*bounds, *fix):
+    bounds = pairs(circuit, bounds)
+    for name in fix:
         check_name(circuit, name)
     free = np.array([name not in fix for name in circuit.names])
     if not free.any():
         raise FitError("Every parameter is fixed", mend="Leave at least one parameter free.")
     chosen, notes = _choose_points(circuit, spectrum)
+    if 2 * np.count_nonzero(spectrum.z_ohm.real < 0) > len(spectrum):
+        notes = (*notes, NEGATIVE)
     n, k = int(chosen.sum()), int(free.sum())
     if n < 2 * k:
         raise FitError(
-            f"{n} points cannot determine {k} free parameters; at least {2 * k} are needed",
+            f"{n} point{'' if n == 1 else 's'} cannot determine {k} free parameters; at least {2 * k} are needed",
             where=f"{spectrum.name}, circuit {circuit}",
             mend="Fix some parameters, take a simpler circuit, or measure more points.",
         )
     frequency, z = spectrum.frequency_hz[chosen], spectrum.z_ohm[chosen]
+    if not np.all(z != 0):
+        at = format_si(float(frequency[z == 0][0]), "Hz")
+        raise FitError(
+            f"The point at {at} has |Z| = 0", where=spectrum.name, mend="Drop the point: no cell has it."
+        )
     by_log = np.array([parameter.kind != "exponent" for parameter in circuit.parameters])
     told = {**start, **fix}
     if any(name not in told for name in circuit.names):
@@ -234,10 +246,6 @@ def _weights(spectrum: Spectrum, weight: Weight) -> tuple[RealArray, RealArray]:
     z = spectrum.z_ohm
     size = np.abs(z)
     if weight == "modulus":
-        if not np.all(size > 0):
-            raise FitError(
-                "A point has |Z| = 0, which modulus weights cannot bear", mend="Drop it or use unit weights."
-            )
         return 1 / size, 1 / size
     if weight == "unit":
         return np.ones(z.size), np.ones(z.size)
@@ -271,6 +279,21 @@ def by_name(circuit: Circuit, start: Values | None) -> dict[str, float]:
             mend=f"Give one value each for {', '.join(circuit.names)}, or some of them by name.",
         )
     return dict(zip(circuit.names, map(float, start), strict=True))
+
+
+def pairs(circuit: Circuit, bounds: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Return limits as pairs of numbers, None being no limit, or refuse what is none."""
+    found: dict[str, tuple[float, float]] = {}
+    for name, given in bounds.items():
+        check_name(circuit, name)
+        try:
+            low, high = given
+            found[name] = -math.inf if low is None else float(low), math.inf if high is None else float(high)
+        except (TypeError, ValueError):
+            raise FitError(
+                f"The limits of {name} are {given!r}", mend="Give two numbers, the lower and the higher one."
+            ) from None
+    return found
 
 
 def check_name(circuit: Circuit, name: str) -> None:

@@ -114,7 +114,8 @@ class Profile:
 
         low = "n/a" if math.isnan(self.low) else show(self.low) if self.low else "0"
         high = "n/a" if math.isnan(self.high) else "no upper limit" if math.isinf(self.high) else show(self.high)
-        head = f"{self.quantity} = {show(self.value)}, from {low} to {high} ({self.level:.4g} profile likelihood)"
+        how = f"{100 * self.level:.4g} % by profile likelihood"
+        head = f"{self.quantity} = {show(self.value)}, from {low} to {high} ({how})"
         return "\n".join([head, *(f"  note: {b}" for b in self.because)])
 
     def _repr_html_(self) -> str:

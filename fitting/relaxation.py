@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Method = Literal["ridge", "hierarchical"]
 DEFAULT_RULES: dict[Method, Rule] = {"ridge": "rgcv", "hierarchical": "mgcv"}
 """Rules whose bands cover best and that miss the fewest peaks, measured on pairs of arcs."""
+MISSES = 0.05
+"""Residuals, over |Z|, from which the data are said to be no sum of relaxations; noise is seldom a fifth of it."""
 FEWEST_FREE = 4
 """Degrees of freedom the noise estimate keeps, however flexible γ is."""
 
@@ -167,7 +169,13 @@ def drt(
     )  # fmt: skip
     if isinstance(spectra, Spectrum):
         return _one(spectra, chosen, u_z_ohm)
-    several = list(spectra) if isinstance(spectra, Sequence) else spectra_of(spectra)
+    several = list(spectra) if isinstance(spectra, Sequence | np.ndarray) else spectra_of(spectra)
+    for one in several:
+        if not isinstance(one, Spectrum):
+            raise FitError(
+                f"{type(spectra).__name__} is not a spectrum, nor several",
+                mend="Read a file with eis.read(path), or wrap arrays with eis.Spectrum.of(frequency_hz, z_ohm).",
+            )
     return [_one(spectrum, chosen, u_z_ohm) for spectrum in several]
 
 
@@ -292,10 +300,16 @@ def _record(
         beside[name] = float(state.x[m + i] * laid.unit[i]), float(u_extra * laid.unit[i])
     nothing = (math.nan, math.nan)
     r_inf, inductance, elastance = (beside.get(n, nothing) for n in ("r_inf", "inductance", "capacitance"))
-    words = [*state.notes, *notes]
+    words = [str(doubt) for doubt in spectrum.metadata.get("doubts", ())]  # what its reader could not believe
+    if options.weight == "modulus" and noise > MISSES**2:
+        words.append(
+            f"γ misses the data by {math.sqrt(noise):.0%} of |Z| (rms): they are no sum of relaxations (wrong "
+            "sign, negative resistance, drift), or hardly more than noise. Do not believe peaks; validate first."
+        )
+    words += [*state.notes, *notes]
     if capacitor and options.capacitance == "auto":
         words.append("The spectrum ends in a blocking tail, which a series capacitance takes up; it is no peak.")
-    if not peaks:
+    if not peaks and not (options.weight == "modulus" and noise > MISSES**2):
         words.append("The data ask for no relaxation: nothing in them stands above their noise.")
     kernel = grid.kernel @ coefficients
     z_fit = kernel + _beside(grid, r_inf[0], inductance[0], elastance[0])

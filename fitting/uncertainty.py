@@ -22,8 +22,12 @@ VANISHED = 10.0
 RETRY, SUSPECT = 2.2, 3.2
 """Correlation of neighbouring residuals, in deviations 1/√n, from which a fit is tried again, or suspect."""
 MISSES = "the circuit misses a shape in these data"
+HOPELESS = 1e4
+"""A standard uncertainty of a scale or time over its value from which it is a number without meaning."""
 NOTHING = 1e-28
 """A χ² that is rounding alone."""
+EXACT = 1e-16
+"""χ² over Σ|Z/σ|² below which a fit is exact, to 1e-8 of |Z|: it has arrived, though rounding may still fall."""
 SINGULAR = 1e-10
 """Singular values below this fraction of the largest count as zero."""
 
@@ -44,6 +48,8 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
     apart = z_fit - problem.z
     residuals = np.concatenate([apart.real * problem.weights[0], apart.imag * problem.weights[1]])
     chi2 = float(residuals @ residuals)
+    data = np.concatenate([problem.z.real * problem.weights[0], problem.z.imag * problem.weights[1]])
+    exact = chi2 <= EXACT * float(data @ data)
     n, k = residuals.size, int(problem.free.sum())
     degrees = max(n - k, 1)
     scale = 1.0 if weight == "variance" else chi2 / degrees
@@ -63,6 +69,8 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
             why = "the data do not determine it"
         else:
             u = float(np.sqrt(covariance[place[i], place[i]]))
+            if kind.kind != "exponent" and u > HOPELESS * values[i]:
+                u, why = math.nan, "the data do not determine it"
         if why and problem.free[i]:
             notes.append(f"{name} has no uncertainty: {why}.")
         elif kind.kind != "exponent" and u > values[i]:
@@ -82,12 +90,12 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
             )
         )
     agreeing = sum(end.chi2 <= best.chi2 * (1 + AGREE) + NOTHING for end in ends)
-    if not best.success:
+    if not (best.success or exact):
         notes.append("The optimiser stopped at its limit of steps.")
     if len(ends) > 3 and agreeing < 2:
         notes.append(f"Only one of {len(ends)} starts reached this minimum.")
     follows = correlation(residuals)
-    if follows > SUSPECT / math.sqrt(n / 2) and chi2 > NOTHING:
+    if follows > SUSPECT / math.sqrt(n / 2) and not exact:
         notes.append(f"Neighbouring residuals are correlated ({follows:.2f}): {MISSES}.")
     notes += _other_minima(problem, best, ends)
     names = circuit.names
@@ -106,7 +114,7 @@ def record(problem: Problem, values: RealArray, best: End, ends: Sequence[End], 
         bic=misfit + k_all * math.log(n),
         n_points=n // 2,
         n_free=k,
-        converged=best.success,
+        converged=best.success or exact,
         because=tuple(notes),
         frequency_hz=problem.omega / (2 * np.pi),
         z_ohm=problem.z,

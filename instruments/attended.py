@@ -68,14 +68,15 @@ def attended(
     """
     say = on_notice or (lambda text: None)
     if resource.startswith(SIMULATED):
-        with ended_by_signals():
+        with ended_by_signals() as heed:
             instrument = connect(resource, **options)
             try:
+                heed()
                 yield instrument
             finally:
                 close_off(instrument, resource)
         return
-    with ended_by_signals():
+    with ended_by_signals() as heed:
         held = take(resource, expected_s=expected_s)
         may_be_on = held.abandoned is not None
         try:
@@ -92,6 +93,7 @@ def attended(
                 try:
                     if guardian is not None:
                         guardian.arm(instrument)
+                    heed()
                     yield instrument
                 finally:
                     close_off(instrument, resource)
@@ -126,17 +128,28 @@ def close_off(instrument: Potentiostat, resource: str) -> None:
 
 
 @contextlib.contextmanager
-def ended_by_signals() -> Generator[None, None, None]:
+def ended_by_signals() -> Generator[Callable[[], None], None, None]:
     """Let SIGINT, SIGTERM and SIGHUP end a ``with`` block by an exception, once: those soon after do not disturb.
 
     What handled a signal before goes on doing so; where nothing did, ``SystemExit(128 + number)`` is raised. One
     that is ignored stays so (``nohup``). Outside the main thread, where no signal arrives, this does nothing.
+
+    Yields
+    ------
+    callable
+        To be called before a cell is energised: raises again what a signal raised and was lost, as exceptions are
+        in the callbacks that Python runs while it imports or collects garbage.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
     heeded = -math.inf
     previous: dict[int, Any] = {}
+    lost: list[BaseException] = []
+
+    def heed() -> None:
+        if lost:
+            raise lost[0]
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal heeded
@@ -147,9 +160,13 @@ def ended_by_signals() -> Generator[None, None, None]:
             return
         heeded = now
         handler = previous[number]
-        if not callable(handler):
-            raise SystemExit(128 + number)
-        handler(number, frame)
+        try:
+            if not callable(handler):
+                raise SystemExit(128 + number)
+            handler(number, frame)
+        except BaseException as error:
+            lost.append(error)
+            raise
         heeded = before  # it only took note
 
     for name in ENDING:
@@ -158,7 +175,7 @@ def ended_by_signals() -> Generator[None, None, None]:
             previous[number] = signal.getsignal(number)
             signal.signal(number, end)
     try:
-        yield
+        yield heed
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

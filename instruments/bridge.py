@@ -67,7 +67,7 @@ class Bridge(PointByPoint):
                 f"discharged with about V / {ohm:g} ohm, {3.7e3 / ohm:.0f} mA at 3.7 V",
                 'Nothing was sent. If no direct current can flow, say why: connect with cell="blocking" (its '
                 'electrodes block ions), cell="symmetric" (two equal electrodes, no voltage), or '
-                'cell="dc-blocked" (a capacitor in series).',
+                'cell="dc-blocked" (a capacitor in series); on the command line, --option cell=symmetric.',
                 RejectedError,
             )
         return super().sweep(sweep)

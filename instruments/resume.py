@@ -149,13 +149,13 @@ def require_plan(
         raise _other(path, ["it does not say with which settings it was measured"])
     if sweep is not None and sweep != record.sweep:
         ours, theirs = sweep.to_dict(), record.sweep.to_dict()
+        other = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+        # what was planned point by point follows from the rest, and fills a page
+        short = [n for n in other if not isinstance(ours.get(n) or theirs.get(n), list)]
         raise _other(
             path,
-            [
-                f"{name} is {ours.get(name)!r}, in the journal {theirs.get(name)!r}"
-                for name in {**ours, **theirs}
-                if ours.get(name) != theirs.get(name)
-            ],
+            [f"{name} is {ours.get(name)!r}, in the journal {theirs.get(name)!r}" for name in short]
+            or ["the planned frequencies are others"],
         )
     if limits is not None and record.limits is not None and limits != record.limits:
         now, then = limits.to_dict(), record.limits.to_dict()

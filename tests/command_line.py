@@ -43,7 +43,9 @@ def eis(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProc
 @contextlib.contextmanager
 def _signals_as_before() -> Iterator[None]:
     """Leave with the handlers of signals that were there before: a command sets its own for good."""
-    numbers = [number for name in ("SIGTERM", "SIGHUP", "SIGBREAK") if (number := getattr(signal, name, None))]
+    numbers = [
+        number for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if (number := getattr(signal, name, None))
+    ]
     before = [signal.getsignal(number) for number in numbers]
     try:
         yield

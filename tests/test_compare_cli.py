@@ -334,6 +334,57 @@ def test_a_hostile_title_steers_no_terminal(experiment):
     assert not set("\u202e\u2028") & set(done.stdout)
 
 
+@pytest.fixture(scope="module")
+def tempered(tmp_path_factory):
+    """Write an experiment of five cells an arm at three temperatures, of which one spectrum is missing."""
+    virtual = generate("true-filling", np.random.default_rng(4), n=5, temperatures_c=(0.0, 50.0))
+    path = write_experiment(virtual, tmp_path_factory.mktemp("tempered"))
+    (path.parent / "treated-2-after-50C.nc").unlink()
+    return path
+
+
+def test_three_temperatures_say_who_carries_the_current_and_a_missing_one_is_named(tempered):
+    done = eis("compare", tempered, "--json")
+    entry = entry_of(done)
+    assert "NaN" not in done.stdout
+    carrier = entry["activation"]["carrier"]
+    assert carrier["verdict"] == "both"
+    assert carrier["ci_low"] <= 0.19 <= carrier["ci_high"]
+    assert carrier["because"] in entry["shown"]
+    assert entry["because"].endswith("the filler carries a part of the ionic current.")
+    (note,) = (note for note in entry["notes"] if note.startswith("treated-2, after at 50 °C, is left out"))
+    assert "treated-2-after-50C.nc" in note
+    cells = {one["cell"]: one for one in entry["activation"]["quantities"]["R_ion"]["cells"]}
+    assert cells["treated-2"]["after"] is None
+    assert "TLMQ1_0 is known at 2 temperatures, 3 are needed" in cells["treated-2"]["because"]
+    assert cells["treated-1"]["before"]["estimates"][0]["value"] == pytest.approx(0.35, abs=0.03)
+
+
+def test_the_energies_of_each_cell_stand_in_the_table_and_on_the_page(tempered, tmp_path):
+    out = tmp_path / "out"
+    eis("compare", tempered, "--out", out)
+    rows = list(csv.DictReader((out / "changes.csv").read_text("utf-8").splitlines()))
+    energies = [float(row["e_a_change_ev"]) for row in rows if row["e_a_change_ev"] and row["quantity"] == "R_ion"]
+    assert len(energies) == 14
+    assert {row["e_a_change_ev"] for row in rows if row["cell"] == "treated-2" and row["quantity"] == "R_ion"} == {
+        ""
+    }
+    page = (out / "report.html").read_text("utf-8")
+    assert "R_ion over temperature" in page
+    assert "Cells: activation energy / eV" in page
+
+
+def test_cells_of_two_temperatures_before_and_after_stay_refused_with_other_temperatures(experiment):
+    def edit(content):
+        for cell in content["cells"]:
+            cell["after_at"] = [{**cell["after"], "index": 1, "temperature_c": 25.0}]
+            cell["after"]["temperature_c"] = 50.0
+
+    done = eis("compare", experiment(edit, n=1))
+    assert done.returncode == 2
+    assert "it was measured at 25 °C before and 50 °C after" in done.stderr
+
+
 PUBLISHED = [("20%", "0.1", 4, 5), ("20%", "0.2", 9, 14), ("0.2", "30%", 17, 30), ("50%", "0.5", 7, 10)]
 
 

@@ -112,7 +112,10 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_comparison_without_fill_cause_effects_or_spectra_still_has_a_page():
-    bare = replace(usual(), fill=None, cause=None, effects={}, others={}, capacitances={}, matches={}, changes=())
+    bare = replace(
+        usual(), fill=None, cause=None, effects={}, others={}, capacitances={}, matches={}, changes=(), sheets=(),
+        sheet_means=(),
+    )  # fmt: skip
     text = render_comparison(bare)
     assert bare.conclusion.sentence in "".join(Page(text).text)
     assert "no effect to draw" in text

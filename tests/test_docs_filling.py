@@ -19,6 +19,8 @@ from eis.experiment import (
     Arm,
     Component,
     Composite,
+    Contact,
+    DirectCurrent,
     Experiment,
     ExperimentCell,
     Filler,
@@ -26,6 +28,7 @@ from eis.experiment import (
     History,
     Measurement,
     Quantities,
+    Tempered,
 )
 from eis.filling_conclusion import Finding
 from eis.sample_size import pairs_needed
@@ -86,11 +89,14 @@ MODELS = (
     Experiment,
     Filler,
     Composite,
+    Contact,
     Component,
     Quantities,
     Arm,
     ExperimentCell,
     Measurement,
+    Tempered,
+    DirectCurrent,
     Geometry,
     History,
 )
@@ -130,7 +136,15 @@ def test_the_script_goes_from_raw_files_to_the_conclusion(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("FILLED: The pores are filled and the treatment helped")
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"report.html", "effects.png", "slopes.png", "covariation.png", "cell.png", "fill.png"} < written
+    assert {
+        "report.html",
+        "effects.png",
+        "slopes.png",
+        "covariation.png",
+        "activation.png",
+        "cell.png",
+        "fill.png",
+    } < written
 
 
 if __name__ == "__main__":  # python -P tests/test_docs_filling.py writes the real output into the guide

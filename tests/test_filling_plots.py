@@ -85,6 +85,16 @@ def test_three_fractions_stand_with_their_intervals() -> None:
         assert f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})" in texts(ax)
 
 
+def test_a_blocking_tail_leaves_axes_that_can_be_read_and_their_limits_stay() -> None:
+    spectra = [Spectrum.of(F, 3 + 1 / (2j * np.pi * F * c)) for c in (1e-3, 2e-3)]
+    ax = plot_before_after(*spectra)
+    limits = (ax.get_xlim(), ax.get_ylim())
+    ax.figure.canvas.figure.draw_without_rendering()
+    assert (ax.get_xlim(), ax.get_ylim()) == limits
+    assert ax.get_aspect() == 1
+    assert np.ptp(limits[0]) > 0.5 * np.ptp(limits[1])
+
+
 @pytest.mark.parametrize(("area", "label"), [(None, "Z′ / Ω"), (1.131, "Z′·A / Ω·cm²")])
 def test_before_and_after_are_drawn_to_one_scale_into_the_axes_given(area: float | None, label: str) -> None:
     spectra = [Spectrum.of(F, 3 + r / (1 + 2j * np.pi * F * 1e-3)) for r in (10.0, 4.0)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eis.errors import ReadError
-from eis.readers import elchemea, table
+from eis.readers import elchemea, gamry, read_all, table
 from eis.readers import source as source_module
 from eis.readers.cells import Grid, read_grid
 from eis.readers.even_rows import EvenRows
@@ -281,3 +281,109 @@ def test_what_the_spectrum_was_made_from_can_still_be_changed() -> None:
         assert spectrum.all_z_ohm[0] == 1 - 1j
         assert spectrum.quality[0] == 0
         frequency[0], z[0], flags[0] = 1e3, 1 - 1j, 0
+
+
+def contents(spectrum: Spectrum):
+    arrays = [spectrum.all_frequency_hz, spectrum.all_z_ohm, spectrum.quality, *spectrum.columns.values()]
+    assert not any(array.flags.writeable for array in arrays)
+    return (
+        [array.tolist() for array in arrays],
+        list(spectrum.columns),
+        dict(spectrum.metadata),
+        spectrum.z_ohm.tolist(),
+    )
+
+
+def test_a_sweep_nothing_is_unusual_about_is_made_as_any_other() -> None:
+    for n, order in ((1, 1), (2, -1), (30, 1), (30, -1)):
+        f = np.geomspace(1e6, 0.1, n)[::order]
+        z = 5 + 1 / (1 + 1j * f)
+        for columns in ({}, {"time_s": np.arange(2.0 * n)[::2]}, {"acquired_order": np.arange(n)[::-1] + 0.5}):
+            quick = Spectrum.of_sweep(f.copy(), z.copy(), columns, {"title": "cell"})
+            assert quick is not None
+            assert contents(quick) == contents(Spectrum.of(f, z, columns=columns, metadata={"title": "cell"}))
+
+
+@pytest.mark.parametrize(
+    ("f", "z"),
+    [
+        ([], []),
+        ([3, 2, 1], [1, 1]),
+        ([3, 2, 2], [1, 1, 1]),
+        ([3, 1, 2], [1, 1, 1]),
+        ([1, 3, 2], [1, 1, 1]),
+        ([3, 2, 0], [1, 1, 1]),
+        ([0, 2, 3], [1, 1, 1]),
+        ([3, 2, -1], [1, 1, 1]),
+        ([np.inf, 2, 1], [1, 1, 1]),
+        ([3, np.nan, 1], [1, 1, 1]),
+        ([np.nan, 2, 1], [1, 1, 1]),
+        ([3, 2, np.nan], [1, 1, 1]),
+        ([np.nan], [1]),
+        ([3, 2, 1], [1, np.nan, 1]),
+        ([3, 2, 1], [1, 1, complex(0, np.inf)]),
+    ],
+)
+def test_what_is_unusual_about_a_sweep_is_left_to_those_who_look_closely(f, z) -> None:
+    assert Spectrum.of_sweep(np.array(f, dtype=float), np.array(z, dtype=complex), {}, {}) is None
+
+
+def test_a_column_of_another_length_is_left_to_those_who_look_closely() -> None:
+    f = np.array([3.0, 2.0, 1.0])
+    assert Spectrum.of_sweep(f, f + 0j, {"time_s": np.arange(2.0)}, {}) is None
+
+
+HEAD = '# eis_schema: "eis.spectrum/1"\n'
+TABLE = "frequency_hz,z_real_ohm,z_imag_ohm,quality,acquired_order\n3,1,-1,0,0\n2,2,-2,0,1\n1,3,-1,0,2\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("2,-2,0,1", "2,-2,0.0,1", "Expected a number under 'quality', found '0.0' \\(f.csv, line 4\\)"),
+        ("2,-2,0,1", "2,-2,+1,1", "found '\\+1'"),
+        ("2,-2,0,1", "2,-2,1234567890,1", "found '1234567890'"),
+        ("2,-2,0,1", "2,-2,0,1_0", "Expected a number under 'acquired_order', found '1_0'"),
+        ("2,-2,0,1", "2,-2,\u0661,1", "found '\u0661'"),
+        ("2,-2,0,1", "inf,-2,0,1", "a finite impedance"),
+        ("2,2,-2", "3,2,-2", "must fall"),
+        ("3,1,-1,0,0\n2,2,-2,0,1\n1,3,-1,0,2", "1,3,-1,0,2\n2,2,-2,0,1\n3,1,-1,0,0", "must fall"),
+        (HEAD, HEAD + "# a: [1\n# b: 2], 3\n", "Expected a JSON value, found '\\[1'"),
+        (HEAD, HEAD + "# a: 1 2\n", "Expected a JSON value, found '1 2'"),
+        (HEAD, HEAD + "# a:\n", "Expected a JSON value, found ''"),
+    ],
+)
+def test_a_file_of_ours_that_was_changed_is_refused_as_it_is_cell_by_cell(old, new, said, tmp_path) -> None:
+    text = (HEAD + TABLE).replace(old, new)
+    assert text != HEAD + TABLE
+    (tmp_path / "f.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ReadError, match=said):
+        read_all(tmp_path / "f.csv")
+
+
+def test_a_file_of_ours_is_read_in_one_go_or_cell_by_cell_alike(tmp_path) -> None:
+    (tmp_path / "f.csv").write_text(HEAD + "# area_cm2:  1.5 \n" + TABLE)
+    (tmp_path / "g.csv").write_text(HEAD + "# area_cm2:  1.5 \n" + TABLE.replace("3,1,-1,0", "3,1,-1, 0"))
+    (quick,), (slow,) = read_all(tmp_path / "f.csv"), read_all(tmp_path / "g.csv")
+    assert quick.metadata["area_cm2"] == slow.metadata["area_cm2"] == 1.5
+    assert quick.z_ohm.tolist() == slow.z_ohm.tolist() == [1 - 1j, 2 - 2j, 3 - 1j]
+
+
+GAMRY = (
+    "EXPLAIN\nTAG\tEISPOT\nTITLE\tLABEL\tcell 7\tTest\nNOTES\tNOTES\t2\tNotes\n\tfirst line\nsecond line\n"
+    "DATE\tLABEL\t1/2/2024\tDate\nOCVCURVE\tTABLE\t1\n\tPt\tT\n\t#\ts\n\t0\t1\n"
+    "ZCURVE\tTABLE\n\tPt\tFreq\tZreal\tZimag\n\t#\tHz\tohm\tohm\n\t0\t3\t1\t-1\n\t1\t2\t2\t-2\n\t2\t1\t3\t-1\n"
+)
+
+
+def test_notes_may_be_indented_and_rows_of_another_table_are_none() -> None:
+    (spectrum,) = gamry.read(of(GAMRY))
+    vendor = spectrum.metadata["vendor"]
+    assert vendor["notes"] == "first line\nsecond line"
+    assert (vendor["TITLE"], vendor["DATE"], vendor["TAG"]) == ("cell 7", "1/2/2024", "EISPOT")
+    assert "remarks" not in vendor
+
+
+def test_an_unknown_unit_is_told_before_a_cell_that_is_no_number() -> None:
+    with pytest.raises(ReadError, match="The unit of Zimag is 'V'"):
+        gamry.read(of(GAMRY.replace("ohm\tohm", "ohm\tV").replace("\t3\t1\t-1", "\tx\t1\t-1")))

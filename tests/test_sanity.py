@@ -71,6 +71,25 @@ def test_kilohertz_taken_for_hertz_are_seen_by_the_clock():
     assert "seem to be in kHz" in said
 
 
+@pytest.mark.parametrize(("short", "is_said"), [(8, False), (9, True), (10, True)])
+@pytest.mark.parametrize("way", [1, -1])
+def test_frequencies_are_doubted_where_more_than_four_fifths_of_the_slow_points_are_short(short, is_said, way):
+    frequency = np.concatenate([[2.0], np.geomspace(0.9, 0.1, 10)])
+    periods = np.where(np.arange(10) < short, 0.24, 3.0)
+    time_s = np.concatenate([[0.0], np.cumsum(periods / frequency[:-1])])  # in periods of the shorter kind
+    columns = {"time_s": time_s[::way], "acquired_order": np.arange(11.0)[::way]}  # rows may stand upside down
+    found = doubts(Spectrum.of(frequency[::way], 10 + 50 / (1 + 1j * frequency[::way]), columns=columns))
+    assert any("seem to be in kHz" in one for one in found) == is_said
+
+
+def test_a_time_beyond_all_numbers_is_no_point_that_took_long():
+    frequency = np.geomspace(0.9, 0.1, 11)
+    time_s = np.cumsum(0.01 / frequency)
+    time_s[-2:] = -1.7e308, 1.7e308  # the last point would have taken infinitely long
+    (said,) = doubts(Spectrum.of(frequency, 10 + 50 / (1 + 1j * frequency), columns={"time_s": time_s}))
+    assert "seem to be in kHz" in said
+
+
 @pytest.mark.parametrize(("frequency", "ohm", "said"), [(1e12, 1.0, "1e+12 Hz"), (1e3, 1e-10, "1e-10 ohm")])
 def test_what_no_instrument_measures_is_said(frequency, ohm, said):
     assert said in doubts(Spectrum.of([frequency], [ohm]))[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
-import os
 import signal
 import sys
 import traceback
@@ -36,6 +35,7 @@ from eis.cli.options import (
     Columns,
     Files,
     announce_compiling,
+    drawn_of,
     make,
     read,
 )
@@ -52,7 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-INTERNAL_BUG, SIGNALLED = 70, 128
+SIGNALLED = 128
 COLLECT = 50_000, 20, 100
 """When garbage is looked for: the records of thousands of spectra are none, yet are looked at again and again."""
 ENDING = ("SIGTERM", "SIGHUP", "SIGBREAK")
@@ -138,7 +138,12 @@ def convert(
 
 
 @app.command()
-def verify(files: Files, json: AsJson = False) -> None:
+def verify(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILES...", help="Archived spectra, collections, or a station's store.")
+    ],
+    json: AsJson = False,
+) -> None:
     """Compare archived files, or a station's store, with their checksums; exits 4 if one differs."""
     from eis.verification import verify as compare
 
@@ -203,6 +208,8 @@ def main() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup has it ignored
             signal.signal(number, _terminate)
+    output.remember_interrupts()
+    drawn_of.clear()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     gc.set_threshold(*COLLECT)
@@ -214,13 +221,10 @@ def main() -> None:
         if "--json" in sys.argv:
             output.write_document(_command(), [], error=error.to_dict())
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left; nothing more to say
-        sys.exit(SIGNALLED + 13)
     except Exception:  # noqa: BLE001 - the last resort: a bug of ours must not look like a verdict
         traceback.print_exc()
         output.complain("this is a bug in eis itself; please report it with the lines above")
-        sys.exit(INTERNAL_BUG)
+        sys.exit(output.INTERNAL_BUG)
 
 
 def _terminate(number: int, frame: Any) -> None:

@@ -91,16 +91,20 @@ def _found() -> list[str]:
         return sorted(pyvisa.ResourceManager("@py").list_resources("?*"))
 
 
+WITHIN = "serial-url"
+"""The transport that reaches no other process than its own."""
+
+
 def emulate(
     model: Annotated[str, typer.Option(help="Such as nexus1 or e4980a; see eis instruments.")] = "nexus1",
-    transport: Annotated[str | None, typer.Option(help="tcp, hislip, vxi11, prologix, pty or serial-url.")] = None,
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    transport: Annotated[str | None, typer.Option(help="tcp, hislip, vxi11, prologix or pty.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
     cell: Annotated[str, typer.Option(help="An emulated cell; see eis instruments.")] = "symmetric-cell",
     circuit: Annotated[str | None, typer.Option(help="Measure this circuit instead of a known cell.")] = None,
     of: Annotated[
         str | None, typer.Option("--values", metavar="V1,V2,…", help="Its values, in circuit order (SI).")
     ] = None,
-    noise: Annotated[float, typer.Option(help="Standard deviation of each part, over |Z|.")] = 1e-3,
+    noise: Annotated[float, typer.Option(min=0, help="Standard deviation of each part, over |Z|.")] = 1e-3,
     speed: Annotated[float, typer.Option(help="How many times faster than the real one it measures.")] = 1.0,
     fault: Annotated[Path | None, typer.Option(help="TOML file: what goes wrong, and when.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop after so long; by default with Ctrl-C.")] = None,
@@ -111,15 +115,23 @@ def emulate(
     from instruments.emulated.transports import TRANSPORTS
 
     chosen = MODELS[values.one_of(model, list(MODELS), option="--model") or "nexus1"]
-    known = [name for name in chosen.transports if name in TRANSPORTS]
+    known = [name for name in chosen.transports if name in TRANSPORTS and name != WITHIN]
     by = values.one_of(transport, known, option="--transport") or known[0]
     if not speed > 0:
         raise ConfigError(f"--speed is {speed:g}", where="--speed", mend="Give a number above zero.")
     device = chosen.make(
         _cell(cell, circuit, of), clock=RealClock(speed), noise=noise, faults=_faults(fault) if fault else None
     )
-    options = {"port": port} if by not in ("pty", "serial-url") else {}
-    with TRANSPORTS[by](device, **options) as served:
+    options = {"port": port} if by != "pty" else {}
+    try:
+        listening = TRANSPORTS[by](device, **options)
+    except OSError as error:
+        raise ConfigError(
+            f"The port cannot be had: {error.strerror}",
+            where="--port",
+            mend="Choose another, or 0 for a free one.",
+        ) from error
+    with listening as served:
         output.say(served.resource)
         sys.stdout.flush()
         output.complain(f"{chosen.shown} (emulated) at {served.resource}; Ctrl-C ends it")

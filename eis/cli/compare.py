@@ -15,7 +15,7 @@ from eis.errors import ConfigError
 if TYPE_CHECKING:
     from eis.comparison import Comparison
 
-DEMO_SEED = 7
+DEMO_SEED, DEMO_TEMPERATURES_C = 7, (0.0, 50.0)
 
 
 def compare(
@@ -91,12 +91,13 @@ def run(experiment: Path, out: Path | None) -> tuple[Comparison, tuple[Path, ...
 
 
 def demonstrate(folder: Path, *, json: bool) -> None:
-    """Make a virtual experiment in which pores are truly filled, and compare it."""
+    """Make a virtual experiment in which pores are truly filled, at three temperatures, and compare it."""
     import numpy as np
 
     from eis.experiment_generator import generate, write_experiment
 
-    path = write_experiment(generate("true-filling", np.random.default_rng(DEMO_SEED)), folder)
+    virtual = generate("true-filling", np.random.default_rng(DEMO_SEED), temperatures_c=DEMO_TEMPERATURES_C)
+    path = write_experiment(virtual, folder)
     found, written = run(path, folder)
     if json:
         output.write_document("demo", [{"file": str(path), **found.to_dict()}])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eis.cli import output, values
-from eis.cli.options import AsJson, Files, Plots, make, read, save
+from eis.cli.options import AsJson, Columns, Files, Plots, each_spectrum, make, save
 from eis.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def drt(
     against: Annotated[
         str, typer.Option(help="temperature_c, pressure_mpa, time_s, cycle, or index: the order of the files.")
     ] = "index",
+    columns: Columns = None,
     plot: Plots = None,
     json: AsJson = False,
 ) -> None:
@@ -63,24 +64,23 @@ def drt(
     shown: list[tuple[str, Any]] = []
     measured: list[Spectrum] = []
 
-    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in read(name):
-            found = run(spectrum, **options)
-            entry: output.Entry = {"file": name, **found.to_dict()}
-            if windows:
-                sums = [(low, high, *found.resistance_between(low, high)) for low, high in windows]
-                entry["windows"] = [
-                    dict(zip(("from_s", "to_s", "r_ohm", "u_r_ohm"), one, strict=True)) for one in sums
-                ]
-            shown.append((name, found))
-            measured.append(spectrum)
-            if plot:
-                from eis.drt_plots import plot_drt
+    def work(spectrum: Spectrum, label: str) -> tuple[output.Entry, int]:
+        found = run(spectrum, **options)
+        entry: output.Entry = found.to_dict()
+        if windows:
+            sums = [(low, high, *found.resistance_between(low, high)) for low, high in windows]
+            entry["windows"] = [
+                dict(zip(("from_s", "to_s", "r_ohm", "u_r_ohm"), one, strict=True)) for one in sums
+            ]
+        shown.append((label, found))
+        measured.append(spectrum)
+        if plot:
+            from eis.drt_plots import plot_drt
 
-                save(plot_drt(found), plot, spectrum, "drt")
-            yield entry, 0
+            save(plot_drt(found), plot, spectrum, "drt")
+        return entry, 0
 
-    entries, code = output.each(files, step)
+    entries, code = output.each(files, lambda name: each_spectrum(name, columns, work))
     if drawn_map is not None:
         _draw_map([found for _, found in shown], measured, against, drawn_map)
     if json:
@@ -141,12 +141,14 @@ def _smoothing(text: str | None) -> float | str | None:
     if text is None or text in RULES:
         return text
     try:
-        return float(text)
+        if math.isfinite(value := float(text)) and value > 0:
+            return value
+        raise ValueError
     except ValueError:
         raise ConfigError(
             f"{text!r} is no strength of smoothing",
             where="--lambda",
-            mend=f"Choose {', '.join(RULES)}, or a number.",
+            mend=f"Choose {', '.join(RULES)}, or a number above zero.",
         ) from None
 
 

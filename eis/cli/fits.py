@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eis.cli import output, values
-from eis.cli.options import WEIGHTS, AsJson, Columns, Files, Plots, Weight, announce_compiling, read, save
-from eis.errors import ConfigError
+from eis.cli.options import WEIGHTS, AsJson, Columns, Files, Plots, Weight, announce_compiling, each_spectrum, save
+from eis.errors import ConfigError, FitError
 
 if TYPE_CHECKING:
     from eis.results import Fit
+    from eis.spectrum import Spectrum
+    from fitting.circuit import Circuit
     from fitting.profile import Profile
+
+BULK_WEIGHTS = tuple(name for name in WEIGHTS if name != "variance")
+"""An archive holds no uncertainty of every point, which "variance" needs."""
 
 
 def fit(
@@ -25,7 +30,10 @@ def fit(
     fix: Annotated[list[str] | None, typer.Option(metavar="NAME=V", help="Hold a parameter.")] = None,
     bounds: Annotated[list[str] | None, typer.Option(metavar="NAME=LO:HI", help="Limit a parameter.")] = None,
     compare: Annotated[list[str] | None, typer.Option(metavar="CIRCUIT", help="Rank circuits by AICc.")] = None,
-    profile: Annotated[list[str] | None, typer.Option(metavar="NAME", help="95 % profile interval.")] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="95.45 % interval by profile likelihood; of a sum, R1+R2."),
+    ] = None,
     sequence: Annotated[bool, typer.Option("--sequence", help="Begin each spectrum near the one before.")] = False,
     columns: Columns = None,
     plot: Plots = None,
@@ -48,47 +56,53 @@ def fit(
         raise ConfigError(
             "Starts, fixed values and limits belong to one circuit", where="--compare", mend="Leave them out."
         )
+    profiled = {wanted: _sum(wanted) for wanted in profile or []}
+    if parsed is not None and not rivals:
+        _require_names(parsed, held, "--fix")
+        _require_names(parsed, limited, "--bounds")
+        _require_starts(parsed, first, limited)
+        for terms in profiled.values():
+            _require_names(parsed, terms, "--profile")
     announce_compiling()
     shown: list[str] = []
     before: list[Fit] = []
 
-    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in read(name, columns):
-            entry: output.Entry = {"file": name}
-            if rivals:
-                from fitting.selection import compare as rank
-                from fitting.selection import select
+    def work(spectrum: Spectrum, label: str) -> tuple[output.Entry, int]:
+        entry: output.Entry = {}
+        if rivals:
+            from fitting.selection import compare as rank
+            from fitting.selection import select
 
-                circuits = [str(one) for one in (*([parsed] if parsed else []), *rivals)]
-                fits = select(spectrum, circuits, weight=chosen)
-                found, ranking = fits[0], rank(fits)
-                shown.append(f"{name}: {ranking}")
-                entry["comparison"] = ranking.to_dict()
-            else:
-                near = before[-1] if sequence and before else None
-                found = run(parsed, spectrum, weight=chosen, start=first, fix=held, bounds=limited, near=near)  # type: ignore[arg-type]
-            before.append(found)
-            shown.append(f"{name}: {found}")
-            intervals: list[Profile] = []
-            for wanted in profile or []:
-                from fitting.profile import profile as walk
+            circuits = [str(one) for one in (*([parsed] if parsed else []), *rivals)]
+            fits = select(spectrum, circuits, weight=chosen)
+            found, ranking = fits[0], rank(fits)
+            shown.append(f"{label}: {ranking}")
+            entry["comparison"] = ranking.to_dict()
+        else:
+            near = before[-1] if sequence and before else None
+            found = run(parsed, spectrum, weight=chosen, start=first, fix=held, bounds=limited, near=near)  # type: ignore[arg-type]
+        before.append(found)
+        shown.append(f"{label}: {found}")
+        intervals: list[Profile] = []
+        for wanted, terms in profiled.items():
+            from fitting.profile import profile as walk
 
-                interval = walk(found, spectrum, wanted)
-                shown.append(f"  {interval}")
-                intervals.append(interval)
-            if intervals:
-                entry["profiles"] = [interval.to_dict() for interval in intervals]
-            if plot:
-                from eis.fit_plots import plot_profile
-                from eis.plots import plot_nyquist, plot_residuals
+            interval = walk(found, spectrum, wanted if wanted in terms else terms)
+            shown.append(f"  {interval}")
+            intervals.append(interval)
+        if intervals:
+            entry["profiles"] = [interval.to_dict() for interval in intervals]
+        if plot:
+            from eis.fit_plots import plot_profile
+            from eis.plots import plot_nyquist, plot_residuals
 
-                save(plot_nyquist(spectrum, fit=found), plot, spectrum, "fit")
-                save(plot_residuals(found), plot, spectrum, "residuals")
-                for interval in intervals:
-                    save(plot_profile(interval, found), plot, spectrum, f"profile-{interval.quantity}")
-            yield {**entry, **found.to_dict()}, 0 if found.converged else 4
+            save(plot_nyquist(spectrum, fit=found), plot, spectrum, "fit")
+            save(plot_residuals(found), plot, spectrum, "residuals")
+            for interval in intervals:
+                save(plot_profile(interval, found), plot, spectrum, f"profile-{interval.quantity}")
+        return {**entry, **found.to_dict()}, 0 if found.converged else 4
 
-    entries, code = output.each(files, step)
+    entries, code = output.each(files, lambda name: each_spectrum(name, columns, work))
     if json:
         output.write_document("fit", entries)
     else:
@@ -96,6 +110,41 @@ def fit(
             output.say(text)
     output.show_errors(entries)
     raise typer.Exit(code)
+
+
+def _sum(wanted: str) -> dict[str, float]:
+    """Read ``R1+R2`` as how often each parameter is counted."""
+    terms = [term.strip() for term in wanted.split("+")]
+    return {term: float(terms.count(term)) for term in terms}
+
+
+def _require_names(circuit: Circuit, names: Iterable[str], option: str) -> None:
+    """Refuse a name that no file's fit could know, before the first one is read."""
+    from fitting.problem import check_name
+
+    for name in names:
+        try:
+            check_name(circuit, name)
+        except FitError as error:
+            raise ConfigError(f"{error.what}: {circuit}", where=option, mend=error.mend) from error
+
+
+def _require_starts(
+    circuit: Circuit, start: Sequence[float] | None, limits: Mapping[str, tuple[float, float]]
+) -> None:
+    from fitting.problem import by_name
+
+    try:
+        given = by_name(circuit, start)
+    except FitError as error:
+        raise ConfigError(error.what, where="--start", mend=error.mend) from error
+    for name, (low, high) in limits.items():
+        if name in given and not low <= given[name] <= high:
+            raise ConfigError(
+                f"{name} starts at {given[name]:g}, outside its limits {low:g} and {high:g}",
+                where="--start, --bounds",
+                mend="Move the start or widen the limits.",
+            )
 
 
 def refit(
@@ -109,7 +158,7 @@ def refit(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A scheduler of dask.distributed that is there already.")
     ] = None,
-    weight: Weight = "modulus",
+    weight: Annotated[str, typer.Option(help="modulus, unit or proportional.")] = "modulus",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the further starts.")] = 0,
     along: Annotated[
         str, typer.Option(metavar="COORDINATE", help="Spectra follow each other along it, e.g. temperature_c.")
@@ -128,7 +177,7 @@ def refit(
     from fitting.circuit import parse
 
     parse(circuit)
-    chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
+    chosen = values.one_of(weight, BULK_WEIGHTS, option="--weight") or "modulus"
     announce_compiling()
     with output.rate_bar() as bar:
         task = bar.add_task("spectra", total=None)

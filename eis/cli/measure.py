@@ -129,7 +129,11 @@ def measure(
     }
 
     def capture(sweep: Sweep, path: Path) -> Spectrum:
-        with Live(path.stem, n_points=sweep.n_points, plot=plot) as live:
+        output.heed_interrupt()
+        drawing = (
+            None if plot is None else plot.with_name(plot.stem + path.stem.removeprefix(out.stem) + plot.suffix)
+        )
+        with Live(path.stem, n_points=sweep.n_points, plot=drawing) as live:
             for point in record.points if record else ():
                 live.add(point.frequency_hz, point.z_ohm, int(point.quality))
             with _saying_what_remains(resume or pipeline.journal_of(path)):
@@ -162,7 +166,6 @@ def measure(
         output.say(f"wrote {path}")
     if judged:
         output.say(str(judged))
-        output.say(judged.advice)
 
 
 def _sweeps(plan: Sweep, out: Path, times: int, linearity: bool, resume: Path | None) -> list[tuple[Sweep, Path]]:

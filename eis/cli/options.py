@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eis.cli import output
-from eis.errors import StoreError
+from eis.errors import EisError, StoreError
 
 if TYPE_CHECKING:
     from eis.spectrum import CellKind, Spectrum
@@ -31,6 +33,23 @@ def read(name: str, columns: str | None = None) -> list[Spectrum]:
     from eis.readers import read_all
 
     return read_all(name, columns=columns)
+
+
+def each_spectrum(
+    name: str, columns: str | None, work: Callable[[Spectrum, str], tuple[output.Entry, int]]
+) -> Iterator[tuple[output.Entry, int]]:
+    """Do `work` with every spectrum of a file, and go on after a bad one.
+
+    `work` is told how to call the spectrum. The entries of a file that holds several have their ``index``, from 0.
+    """
+    spectra = read(name, columns)
+    for i, spectrum in enumerate(spectra):
+        place: output.Entry = {"file": name, "index": i} if len(spectra) > 1 else {"file": name}
+        try:
+            entry, code = work(spectrum, output.named(place))
+        except EisError as error:
+            entry, code = {"error": error.to_dict()}, error.exit_code
+        yield {**place, **entry}, code
 
 
 def announce_compiling() -> None:
@@ -57,8 +76,21 @@ def made(folder: Path) -> Path:
     return folder
 
 
+drawn_of: dict[Path, Spectrum] = {}
+"""Which spectrum each drawing of this command is of; a command begins with none."""
+
+
 def save(drawn: Any, folder: Path, spectrum: Spectrum, what: str) -> None:
-    """Save a drawing as a PNG named after its spectrum."""
+    """Save a drawing as a PNG named after its spectrum; those of namesakes in other folders are numbered."""
     axes = drawn[0] if isinstance(drawn, tuple) else drawn
     make(folder)
-    axes.figure.savefig(folder / f"{Path(spectrum.name).name}.{what}.png", dpi=150, bbox_inches="tight")
+    stem = Path(spectrum.name).name
+    names = (f"{stem}.{what}.png" if i == 1 else f"{stem}-{i}.{what}.png" for i in itertools.count(1))
+    path = next(folder / name for name in names if drawn_of.get(folder / name, spectrum) is spectrum)
+    drawn_of[path] = spectrum
+    try:
+        axes.figure.savefig(path, dpi=150, bbox_inches="tight")
+    except OSError as error:
+        raise StoreError(
+            f"The drawing cannot be written: {error.strerror}", where=str(path), mend="Choose another folder."
+        ) from error

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import glob
 import json
+import os
+import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,29 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 Entry = dict[str, Any]
+
+INTERNAL_BUG, READER_LEFT = 70, 141
+_noted: list[int] = []
+"""Signals of Ctrl-C that came."""
+
+
+def remember_interrupts() -> None:
+    """Have Ctrl-C remembered from now on, unless it is ignored or somebody else's."""
+    _noted.clear()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _note_interrupt)
+
+
+def _note_interrupt(number: int, frame: Any) -> None:
+    """Handle Ctrl-C as Python does, and remember it: raised in a callback of an import, it would be lost."""
+    _noted.append(number)
+    raise KeyboardInterrupt
+
+
+def heed_interrupt() -> None:
+    """Raise the Ctrl-C that came and was lost; called before anything is begun that should then not be."""
+    if _noted:
+        raise KeyboardInterrupt
 
 
 def expand(files: Sequence[str]) -> list[str]:
@@ -33,6 +59,7 @@ def each(files: Sequence[str], step: Callable[[str], Iterable[tuple[Entry, int]]
     worst = 0
     with progress(len(files), "files") as advance:
         for name in expand(files):
+            heed_interrupt()
             try:
                 for entry, code in step(name):
                     entries.append(entry)
@@ -40,8 +67,21 @@ def each(files: Sequence[str], step: Callable[[str], Iterable[tuple[Entry, int]]
             except EisError as error:
                 entries.append({"file": name, "error": error.to_dict()})
                 worst = max(worst, error.exit_code)
+            except Exception as error:  # noqa: BLE001 - a bug of ours at one file must not cost the others
+                traceback.print_exc()
+                entries.append({"file": name, "error": _bug(name, error)})
+                worst = max(worst, INTERNAL_BUG)
             advance()
     return entries, worst
+
+
+def _bug(name: str, error: Exception) -> dict[str, str | None]:
+    return {
+        "code": "bug",
+        "message": f"This is a bug in eis itself: {type(error).__name__}: {error}",
+        "where": name,
+        "mend": "Please report it with the lines of its traceback.",
+    }
 
 
 def write_document(command: str, entries: Sequence[Entry], **more: Any) -> None:
@@ -49,28 +89,57 @@ def write_document(command: str, entries: Sequence[Entry], **more: Any) -> None:
     from eis.document import document
 
     whole = {**document(command, entries), **more}  # in one piece: the encoder for streams is twenty times slower
-    sys.stdout.write(json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n")
+    say(json.dumps(whole, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def _while_read() -> Iterator[None]:
+    """End the command as SIGPIPE would if nobody reads stdout any more; typer's exit code for it, 1, says FAIL."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(READER_LEFT) from None
 
 
 def say(text: str = "") -> None:
     """Print a line on stdout."""
-    sys.stdout.write(text + "\n")
+    with _while_read():
+        sys.stdout.write(text + "\n")
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on stdout, as wide as the terminal or as its text."""
+    """Print a table on stdout, as wide as the terminal or as its text, or lines if words do not fit."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    rows = [tuple(row) for row in rows]
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    words = (
+        max(len(word) for cell in cells for word in [*cell.split(), ""])
+        for cells in zip(heading, *rows, strict=True)
+    )
+    if sum(words) + 3 * len(heading) > console.width:
+        for row in rows:
+            say("\n".join(f"{name}: {cell}" for name, cell in zip(heading, row, strict=True) if cell))
+            say()
+        return
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in heading:
         shown.add_column(name)
     for row in rows:
         shown.add_row(*(Text(cell) for cell in row))
-    console.print(shown)
+    with console.capture() as printed:  # written by us: rich, too, would exit with 1 if nobody read it
+        console.print(shown)
+    say(printed.get().removesuffix("\n"))
+
+
+def named(entry: Entry) -> str:
+    """Return how the spectrum of an entry is called: its file, and its number from 0 if that holds several."""
+    return f"{entry['file']} [{entry['index']}]" if "index" in entry else str(entry["file"])
 
 
 def show_errors(entries: Iterable[Entry]) -> None:
@@ -81,12 +150,15 @@ def show_errors(entries: Iterable[Entry]) -> None:
             where = error["where"] or ""
             file = entry.get("file")
             shown = where if not file or Path(file).name in where else f"{file}: {where}" if where else str(file)
+            if "index" in entry:
+                shown = named(entry) if where in ("", file) else f"{named(entry)}: {where}"
             complain(f"{error['message']} ({shown}). {error['mend']}")
 
 
 def complain(text: str) -> None:
     """Print an error line on stderr."""
-    sys.stderr.write(f"eis: {text}\n")
+    with suppress(BrokenPipeError):  # nobody listens; the work is not to end for that
+        sys.stderr.write(f"eis: {text}\n")
 
 
 def complain_of(error: EisError) -> None:

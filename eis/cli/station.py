@@ -39,7 +39,7 @@ def run(
         typer.Option("--watch", help="Read ids from standard input, one a line, as a barcode reader types them."),
     ] = False,
     count: Annotated[
-        int | None, typer.Option(help="Stop after so many runs; with one --cell, measure it so often.")
+        int | None, typer.Option(min=1, help="Stop after so many runs; with one --cell, measure it so often.")
     ] = None,
     override: Set = None,
     json: AsJson = False,
@@ -48,12 +48,8 @@ def run(
     from eis.station import open_bench, run_cell
 
     station = _station(file, override)
-    if bool(cell) == watch or (count is not None and count < 1):
-        raise ConfigError(
-            "Say which cells",
-            where="eis run",
-            mend="Give --cell ID, or --watch to read ids; --count is 1 or more.",
-        )
+    if bool(cell) == watch:
+        raise ConfigError("Say which cells", where="eis run", mend="Give --cell ID, or --watch to read ids.")
     announce_compiling()
     ids: Iterator[str] = _typed() if watch else iter(cell or ())
     if count is not None:
@@ -74,6 +70,7 @@ def run(
         on_notice=notice,
     ) as bench:
         for one in ids:
+            output.heed_interrupt()
             try:
                 done = run_cell(bench, one)
             except ConfigError as error:  # a barcode that was misread is no reason to stop
@@ -105,10 +102,12 @@ def show(
     json: AsJson = False,
 ) -> None:
     """Print the configuration, and where each value comes from."""
+    from json import loads
+
     station = _station(file, override)
     rows = [row for row in station.rows() if resolved or row[2] != "default"]
     if json:
-        entries = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
+        entries = [{"key": key, "value": loads(value), "origin": origin} for key, value, origin in rows]
         output.write_document("config", entries)
     else:
         output.table(("key", "value", "from"), rows)
@@ -136,7 +135,7 @@ def schema() -> None:
 def history(
     store: Annotated[str, typer.Argument(metavar="STORE", help="A station's store: a file, or a URL.")],
     cell: Annotated[str | None, typer.Option(metavar="ID", help="Runs of this cell alone.")] = None,
-    last: Annotated[int | None, typer.Option(help="Only so many of the newest.")] = None,
+    last: Annotated[int | None, typer.Option(min=1, help="Only so many of the newest.")] = None,
     chart: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the control chart of ASR over time.")
     ] = None,
@@ -178,18 +177,23 @@ def history(
         )
         return
     shown = rows if last is not None or cell else rows[-SHOWN:]
+    if not rows:
+        output.say("no run" if cell is None else f"no run of {cell!r}")
+        return
     if len(shown) < len(rows):
         output.say(f"the last {len(shown)} of {len(rows)} runs; --last gives more")
     output.table(HEADING, [_words(row) for row in shown])
     output.say(f"control chart of ASR: {found}")
 
 
-HEADING = ("at", "station", "cell", "state", "ASR / Ω·cm² (k = 2)", "because")
+HEADING = ("at", "station", "cell", "state", "ASR (± is U, k = 2)", "because")
 
 
 def _words(row: dict[str, Any]) -> tuple[str, ...]:
+    from eis.quantities import format_uncertain
+
     asr, u = row["asr_ohm_cm2"], row["u_asr_ohm_cm2"]
-    shown = "" if asr is None else f"{asr:.4g}" if u is None else f"{asr:.4g} ± {2 * u:.2g}"
+    shown = "" if asr is None else f"{asr:.4g}" if u is None else format_uncertain(asr, u, "Ω·cm²")
     at = str(row["at"])[:19].replace("T", " ")
     return at, row["station"], row["cell"] or "", row["state"] or "", shown, row["because"] or ""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eis.cli import output
-from eis.cli.options import AsJson, Columns, Files, Plots, make, read, save
-from eis.errors import ConfigError, SpectrumError, StoreError
+from eis.cli.options import AsJson, Columns, Files, Plots, each_spectrum, make, read, save
+from eis.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from eis.results import Validity
@@ -55,25 +55,17 @@ def validate(
     others = read(other_amplitude, columns) if other_amplitude else []
     seen: list[tuple[Spectrum, Validity]] = []
 
-    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-        for spectrum in read(name, columns):
-            try:
-                found = test(spectrum, repeats=repeats, other_amplitude=others[0] if others else None)
-            except SpectrumError as error:  # the other spectra of the file can be tested all the same
-                yield {"file": name, "error": error.to_dict()}, error.exit_code
-                continue
-            seen.append((spectrum, found))
-            modulus = zhit_of(spectrum, found)
-            if plot:
-                from eis.validation_plots import plot_residual_bands
+    def work(spectrum: Spectrum, _: str) -> tuple[output.Entry, int]:
+        found = test(spectrum, repeats=repeats, other_amplitude=others[0] if others else None)
+        seen.append((spectrum, found))
+        modulus = zhit_of(spectrum, found)
+        if plot:
+            from eis.validation_plots import plot_residual_bands
 
-                save(plot_residual_bands(found, modulus), plot, spectrum, "residuals")
-            yield (
-                {"file": name, **found.to_dict(), "zhit": modulus.to_dict()},
-                0 if found.verdict == "valid" else 3,
-            )
+            save(plot_residual_bands(found, modulus), plot, spectrum, "residuals")
+        return {**found.to_dict(), "zhit": modulus.to_dict()}, 0 if found.verdict == "valid" else 3
 
-    entries, code = output.each(files, step)
+    entries, code = output.each(files, lambda name: each_spectrum(name, columns, work))
     if series_map:
         _draw_map(seen, against or "index", series_map)
     structure = _write_weights(seen, repeats, current_resistor, weights) if weights else None
@@ -116,8 +108,9 @@ def _agree(
 def _row(entry: output.Entry) -> tuple[str, ...]:
     modulus = entry["zhit"]
     because = [*entry["because"], *([] if modulus["agrees"] else [modulus["because"]])]
-    numbers = (f"{entry['rms_residual']:.2%}", f"{entry['max_residual']:.2%}", f"{modulus['max_deviation']:+.2%}")
-    return (entry["file"], entry["verdict"], *numbers, " ".join(because))
+    beside = math.expm1(modulus["max_deviation"])
+    numbers = (f"{entry['rms_residual']:.2%}", f"{entry['max_residual']:.2%}", f"{beside:+.2%}")
+    return (output.named(entry), entry["verdict"], *numbers, " ".join(because))
 
 
 def _draw_map(seen: list[tuple[Spectrum, Validity]], against: str, target: Path) -> None:

@@ -56,6 +56,12 @@ def limits(texts: Sequence[str], *, option: str) -> dict[str, tuple[float, float
             number(low, option=option) if low.strip() else 0.0,
             number(high, option=option) if high.strip() else math.inf,
         )
+        if not out[name][0] < out[name][1]:
+            raise ConfigError(
+                f"The limits of {name} are {out[name][0]:g} and {out[name][1]:g}",
+                where=option,
+                mend="Give a lower and a higher one.",
+            )
     return out
 
 

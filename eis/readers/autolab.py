@@ -75,12 +75,12 @@ def _settings(header: Sequence[str], notes: Notes) -> int | None:
     stated = None
     if texts and texts[-1].isdecimal() and texts[-1].isascii() and len(texts[-1]) < 10:
         stated = int(texts.pop())
-    for text in texts:
+    for text in filter(None, texts):
         when = _WHEN.fullmatch(text)
         if when:
             notes.acquired = " ".join(part for part in when.groups() if part)
         elif _LIMITS.fullmatch(text):
             notes.vendor["Limits"] = text
-        elif text:
+        else:
             notes.vendor.setdefault("remarks", []).append(text)
     return stated

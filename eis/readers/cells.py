@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -56,13 +57,17 @@ class Grid:
         bool
             Whether all of them were read.
         """
-        wanted = sorted(set(columns) - self._known.keys())
+        wanted = [column for column in dict.fromkeys(columns) if column not in self._known]
         if wanted and isinstance(self.rows, EvenRows):
             values = self.rows.numbers(wanted)
             if values is not None:
                 self._known.update(zip(wanted, values, strict=True))
                 return True
         return not wanted
+
+    def known(self, column: int) -> RealArray | None:
+        """Return a column that was foreseen; None if it was not, or is more than finite numbers."""
+        return self._known.get(column)
 
     def numbers(self, column: int) -> RealArray:
         """Return a column as finite numbers.
@@ -163,9 +168,7 @@ def read_grid(
             notes.status = "truncated"
             notes.dropped.append(f"The last line ({lines[-1]}), which is torn: the file ends in the middle of it.")
             rows, lines = rows[:-1], lines[:-1]
-        elif _last_is_shortest(
-            rows.last_cells() if isinstance(rows, EvenRows) else [cells[-1] for cells in rows if cells]
-        ):
+        elif _last_is_shortest(rows):
             notes.warnings.append(
                 f"The file ends without a line end, and the last cell {shorten(rows[-1][-1])} is shorter than all "
                 "others of its column; the last point may be torn."
@@ -227,5 +230,8 @@ def _torn(rows: Sequence[list[str]], width: int) -> bool:
     return not is_number(last) and is_number(above)
 
 
-def _last_is_shortest(cells: list[str]) -> bool:
-    return len(cells) > 2 and len(cells[-1].strip()) < min(len(cell.strip()) for cell in cells[:-1])
+def _last_is_shortest(rows: Sequence[list[str]]) -> bool:
+    n = len(rows) if isinstance(rows, EvenRows) else sum(map(bool, rows))
+    cells = rows.last_cells() if isinstance(rows, EvenRows) else (row[-1] for row in rows if row)
+    shortest = len(rows[-1][-1].strip()) if rows[-1] else 0
+    return n > 2 and all(len(cell.strip()) > shortest for cell in islice(cells, n - 1))

@@ -55,8 +55,10 @@ def recognises(source: Source) -> bool:
     head = source.head
     if _TECHNIQUE not in head[:_BEGINNING] and ("'" not in head or _FIRST_NAME not in head):
         return False  # told without taking lines apart: one character is looked for in no time
-    lines = head.replace("\r", "\n").split("\n")
-    return any(line.strip() == _TECHNIQUE for line in lines[:_FIRST_LINES]) or any(map(_NAMES.match, lines))
+    text = head.replace("\r", "\n")
+    if _TECHNIQUE in map(str.strip, text.split("\n", _FIRST_LINES)[:_FIRST_LINES]):
+        return True
+    return any(map(_NAMES.match, text.split("\n")))
 
 
 def read(source: Source) -> list[Spectrum]:
@@ -79,7 +81,7 @@ def read(source: Source) -> list[Spectrum]:
     """
     notes = source.notes()
     lines = source.lines
-    at = next((number for number, line in enumerate(lines) if _NAMES.match(line)), None)
+    at = next((number for number, line in enumerate(lines) if _FIRST_NAME in line and _NAMES.match(line)), None)
     if at is None:
         raise source.fail("No line names the columns (Freq/Hz, Z'/ohm, Z\"/ohm)", mend=_EXPORT)
     _settings(lines[:at], notes)

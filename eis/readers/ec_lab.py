@@ -83,8 +83,7 @@ def read(source: Source) -> list[Spectrum]:
             line=1,
             mend="Choose the .mpr or .mpt file of the same name.",
         )
-    at = _column_row(source, notes)
-    names = tuple(_names(source.lines[at]))
+    at, names = _column_row(source, notes)
     loops = _settings(source.lines[:at], notes)
     if not has_frequency(names):
         raise no_frequency(source, notes, names, at + 1)
@@ -103,23 +102,23 @@ def read(source: Source) -> list[Spectrum]:
     return spectra_of(columns, NAME, _loop_of_rows(loops, len(grid.rows), notes))
 
 
-def _column_row(source: Source, notes: Notes) -> int:
-    """Return where the row of column names stands (from 0), by the count in the header or by its words."""
+def _column_row(source: Source, notes: Notes) -> tuple[int, tuple[str, ...]]:
+    """Return where the row of names stands (from 0), by the count in the header or by its words, and the names."""
     lines = source.lines
     if not lines[0].startswith(_FIRST_LINES):
-        return 0
+        return 0, _names(lines[0])
     count = _HEADER_LINES.match(lines[1]) if len(lines) > 1 else None
     stated = int(count[1]) if count else 0
     if 2 < stated <= len(lines) and "\t" in lines[stated - 1]:
         names = _names(lines[stated - 1])
-        if has_frequency(tuple(names)) or any("Ohm" in name for name in names):
-            return stated - 1
+        if has_frequency(names) or any("Ohm" in name for name in names):
+            return stated - 1, names
     for number, line in enumerate(lines):
-        if _FREQUENCY in line and _FREQUENCY in _names(line):
+        if _FREQUENCY in line and _FREQUENCY in (names := _names(line)):
             notes.warnings.append(
                 f"The header says it has {stated or 'no'} lines; the column names stand in line {number + 1}."
             )
-            return number
+            return number, names
     technique = _technique(lines[2 : max(stated - 1, 2)])
     raise source.fail(
         f"The header says it has {stated or 'no'} lines, but no line names the column {_FREQUENCY}"
@@ -129,8 +128,8 @@ def _column_row(source: Source, notes: Notes) -> int:
     )
 
 
-def _names(line: str) -> list[str]:
-    return [name.strip() for name in line.rstrip().split("\t")]
+def _names(line: str) -> tuple[str, ...]:
+    return tuple(map(str.strip, line.rstrip().split("\t")))
 
 
 def _technique(header: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,12 +91,12 @@ _TECHNIQUES = {
 _LOG_TEXTS = {"File": 0x251, "Host": 0x351, "Address": 0x384, "EC-Lab version": 0x3B7}
 _LOG_STARTED = 0x249
 _SETTINGS_NUMBERS = {"electrode_surface_area_cm2": 0x211, "characteristic_mass_g": 0x24C}
+_KNOWN = FLAGS.keys() | TYPES.keys()
 _DAY_0 = datetime(1899, 12, 30)
 """Day 0 of the dates of Windows programs."""
 
 
-@dataclass(frozen=True)
-class _Module:
+class _Module(NamedTuple):
     """One module: its content is `length` bytes from `start`, of which the file holds `present`."""
 
     name: str
@@ -134,37 +134,49 @@ def read(source: Source) -> list[Spectrum]:
     modules = _modules(source, notes)
     data = [module for module in modules if module.name == "VMP data"]
     if len(data) != 1:
-        names = ", ".join(module.name for module in modules)
+        found = ", ".join(module.name for module in modules)
         raise source.fail(
-            f"Expected one module 'VMP data', found {len(data)}; the modules are {shorten(names)}", mend=_COPY
+            f"Expected one module 'VMP data', found {len(data)}; the modules are {shorten(found)}", mend=_COPY
         )
     _describe(source, modules, notes)
     table, ids = _rows(source, data[0], notes)
-    fields = [(_name(number), "marks" if number in FLAGS else str(at)) for at, number in enumerate(ids)]
+    names = _packed(ids)[0]
+    known: dict[int, RealArray] = {}
 
-    def at(place: int) -> RealArray:
-        values = table[fields[place][1]]
-        if ids[place] in FLAGS:
-            values = values & FLAGS[ids[place]][1]
-        return values.astype(np.float64)
+    def foresee(places: Sequence[int]) -> None:
+        values = np.empty((len(places), table.size))
+        for at, place in enumerate(places):
+            values[at] = stored(place)
+        if np.count_nonzero(np.isfinite(values)) == values.size:
+            known.update(zip(places, values, strict=True))
+
+    def stored(place: int) -> NDArray[Any]:
+        flag = FLAGS.get(ids[place])
+        return table[str(place)] if flag is None else table["marks"] & flag[1]
+
+    def numbers(place: int) -> RealArray:
+        return known[place] if place in known else stored(place).astype(np.float64)
 
     def optional(place: int) -> RealArray | None:
-        values = at(place)
+        values = numbers(place)
+        if place in known:
+            return values
         finite = np.isfinite(values)
         if np.count_nonzero(finite) < values.size:
             wrong = int(np.flatnonzero(~finite)[0])
-            notes.dropped.append(f"The column {fields[place][0]}: row {wrong + 1} holds {values[wrong]}.")
+            notes.dropped.append(f"The column {names[place]}: row {wrong + 1} holds {values[wrong]}.")
             return None
         return values
 
     columns = Columns(
         source,
         notes,
-        tuple(name for name, _ in fields),
-        numbers=at,
+        names,
+        numbers=numbers,
         optional=optional,
-        same=lambda one, other: at(one).tobytes() == at(other).tobytes(),
+        same=lambda one, other: numbers(one).tobytes() == numbers(other).tobytes(),
         strict=True,
+        foresee=foresee,
     )
     with np.errstate(invalid="ignore"):  # not every NaN may be widened in silence
         return spectra_of(columns, NAME, _loop_of_rows(source, modules, table.size, notes))
@@ -251,21 +263,23 @@ def _rows(source: Source, module: _Module, notes: Notes) -> tuple[NDArray[Any], 
 
 def _row(source: Source, ids: tuple[int, ...]) -> np.dtype[Any]:
     """Return what a row looks like; a field is called by the place of its column."""
-    at = next((at for at, number in enumerate(ids) if number not in FLAGS and number not in TYPES), None)
-    if at is not None:
+    if not _KNOWN.issuperset(ids):
+        at = next(at for at, number in enumerate(ids) if number not in _KNOWN)
         behind = f" behind {_name(ids[at - 1])}" if at else ""
         raise source.fail(
             f"The column with the id {ids[at]}{behind} is unknown, and so is its width; nothing behind it can "
             "be trusted",
             mend=_TEXT_ROUTE,
         )
-    return _packed(ids)
+    return _packed(ids)[1]
 
 
 @lru_cache(maxsize=64)
-def _packed(ids: tuple[int, ...]) -> np.dtype[Any]:
+def _packed(ids: tuple[int, ...]) -> tuple[tuple[str, ...], np.dtype[Any]]:
+    """Return the names of known columns, and what a row of them looks like."""
     fields = {"marks" if number in FLAGS else str(at): TYPES.get(number, "u1") for at, number in enumerate(ids)}
-    return np.dtype([(name, "<" + kind if name != "marks" else "u1") for name, kind in fields.items()])
+    row = np.dtype([(name, "<" + kind if name != "marks" else "u1") for name, kind in fields.items()])
+    return tuple(map(_name, ids)), row
 
 
 def _loop_of_rows(source: Source, modules: Sequence[_Module], n_rows: int, notes: Notes) -> RealArray | None:

@@ -56,7 +56,7 @@ def spectra_of(columns: Columns, format_name: str, loop: RealArray | None = None
     quality = _quality(columns)
     made: list[Spectrum] = []
     for one in impedances:
-        notes = _fork(columns.notes)
+        notes = _fork(columns.notes) if len(impedances) > 1 else columns.notes
         for sentence in one.converted:
             notes.convert(sentence)
         parts = spectra(
@@ -103,9 +103,11 @@ def _placed(parts: list[Spectrum], frequency: RealArray, coordinates: Mapping[st
     if not coordinates:
         return parts
     left = frequency > 0  # in the parts
-    rest = [{key: value for key, value in part.metadata.items() if key != "cycle"} for part in parts]
+    rest = [dict(part.metadata) for part in parts]
+    for one in rest:
+        one.pop("cycle", None)
     if len(parts) == 1:
-        own = {"cycle": _plain(float(coordinates["cycle"][left.argmax()]))} if "cycle" in coordinates else {}
+        own = {"cycle": _plain(coordinates["cycle"].item(left.argmax()))} if "cycle" in coordinates else {}
         return [parts[0].described(rest[0] | own)]
     sizes = [part.all_frequency_hz.size for part in parts]
     first = np.flatnonzero(left)[np.cumsum([0, *sizes[:-1]])]

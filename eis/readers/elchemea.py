@@ -24,7 +24,7 @@ import numpy as np
 from eis.readers.cells import is_number, read_grid
 from eis.readers.headed import check_count, doubt_last_number, refuse_unclear_decimals
 from eis.readers.marks import Mark
-from eis.readers.source import Source, line_fed
+from eis.readers.source import Source
 from eis.readers.sweeps import MOSTLY_POSITIVE, mostly_positive, rectangular, spectra
 from eis.spectrum import Spectrum
 
@@ -46,7 +46,10 @@ MARKS: tuple[Mark, ...] = (
 
 def recognises(source: Source) -> bool:
     """Whether text, an empty line, a number alone, and only rows of three numbers follow each other."""
-    lines = line_fed(source.head).split("\n")
+    lines = source.head_lines
+    free = lines[: min(_MOST_FREE_LINES, len(lines) - 1)]
+    if "" not in free and not any(map(str.isspace, free)):  # no empty line, as in nearly every other file
+        return False
     at = _count_line(lines)
     if at is None:
         return False

@@ -16,9 +16,6 @@ import numpy as np
 from eis.readers.source import Source
 from eis.spectrum import RealArray
 
-_SPACES_OF_NUMPY = (b"\x1c", b"\x1d", b"\x1e", b"\x1f")
-"""What NumPy takes for spaces around a number, and `float` does not."""
-
 
 class EvenRows(Sequence[list[str]]):
     """Rows as wide as each other that stand in one line after the other; split only if somebody asks for a cell.
@@ -73,13 +70,14 @@ class EvenRows(Sequence[list[str]]):
         """
         if not self._is_plain:
             return None
-        places = [self._first + column for column in columns]
+        places = [self._first + column for column in columns] if self._first else columns
         try:
             values = np.loadtxt(
                 self._texts, delimiter=self._separator, usecols=places, comments=None, unpack=True, ndmin=2
             )
         except ValueError:
             return None
+        values = np.ascontiguousarray(values)
         return values if np.count_nonzero(np.isfinite(values)) == values.size else None
 
     def text(self, column: int) -> list[str]:
@@ -88,10 +86,10 @@ class EvenRows(Sequence[list[str]]):
             self._flat = self._separator.join(self._texts).split(self._separator)
         return self._flat[self._first + column :: len(self._flat) // len(self._texts)]
 
-    def last_cells(self) -> list[str]:
-        """Return the last cell of every row."""
+    def last_cells(self) -> Iterator[str]:
+        """Yield the last cell of every row."""
         behind = self._texts[0].count(self._separator) - self._end + 2  # two where a separator stands at the end
-        return [text.rsplit(self._separator, behind)[-behind] for text in self._texts]
+        return (text.rsplit(self._separator, behind)[-behind] for text in self._texts)
 
 
 def even_rows(
@@ -101,21 +99,27 @@ def even_rows(
     texts = source.lines[first:last]
     while texts and not texts[-1]:
         texts.pop()
-    above = next((number for number, text in enumerate(texts) if text), 0)
-    del texts[:above]
-    separators = set(map(str.count, texts, repeat(separator)))
-    if len(separators) != 1 or not all(texts):
+    above = 0
+    if texts and not texts[0]:
+        above = next(number for number, text in enumerate(texts) if text)
+        del texts[:above]
+    counts = set(map(str.count, texts, repeat(separator)))
+    if len(counts) != 1:
         return None, []
-    if (separator.isspace() or separators == {0}) and any(map(str.isspace, texts)):  # else none is mere space
+    separators = counts.pop()
+    if not separators and not all(texts):
+        return None, []
+    if (not separators or separator.isspace()) and any(map(str.isspace, texts)):  # else none is mere space
         return None, []
     if indented and ({text[0] for text in texts} != {separator} or any(map(str.isspace, {t[-1] for t in texts}))):
         return None, []
-    more = separators.pop() - width + 1 - indented
+    more = separators - width + 1 - indented
     if more and (more != 1 or {text[-1] for text in texts} != {separator}):  # one may stand behind the last cell
         return None, []
     is_plain = source.encoding == "ascii" or "".join(texts).isascii()
-    if is_plain and any(map(source.raw.__contains__, _SPACES_OF_NUMPY)):
-        is_plain = False
+    raw = source.raw
+    if b"\x1c" in raw or b"\x1d" in raw or b"\x1e" in raw or b"\x1f" in raw:
+        is_plain = False  # NumPy takes these for spaces around a number, and `float` does not
     number = first + above + 1
     rows = EvenRows(texts, separator, width, int(indented), is_plain=is_plain)
     return rows, list(range(number, number + len(texts)))

@@ -25,7 +25,10 @@ Source of the facts
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,6 +36,7 @@ from eis.errors import ReadError
 from eis.readers.cells import Grid, is_number, read_grid, shorten
 from eis.readers.headings import Quantity, unit_scale
 from eis.readers.marks import Mark
+from eis.readers.remembered import remembered
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular, spectra
 from eis.spectrum import IntArray, Quality, RealArray, Spectrum
@@ -89,10 +93,11 @@ def read(source: Source) -> list[Spectrum]:
         If there is no ZCURVE table, a needed column is missing, or a cell is not a number.
     """
     lines = source.lines
+    bare = [number for number, line in enumerate(lines) if line[:1] != "\t"]  # nearly all others are rows
     curves = [
         (number, match)
-        for number, line in enumerate(lines)
-        if line[:6] == "ZCURVE" and (match := _CURVE.fullmatch(line))
+        for number in bare
+        if lines[number][:6] == "ZCURVE" and (match := _CURVE.fullmatch(lines[number]))
     ]
     tag = next((line.split("\t")[1] for line in lines[:20] if line.startswith("TAG\t")), "?")
     if not curves:
@@ -107,39 +112,35 @@ def read(source: Source) -> list[Spectrum]:
             mend="Split the file.",
         )
     said = Notes()
-    _settings(lines[: curves[0][0]], said)
-    if source.may_hold("EXPERIMENTABORTED") and any(
-        line.startswith("EXPERIMENTABORTED") and "\tT" in line for line in lines
-    ):
+    _settings(lines, bare[: bisect_left(bare, curves[0][0]) + 1], said)
+    if any(lines[number].startswith("EXPERIMENTABORTED") and "\tT" in lines[number] for number in bare):
         said.status = "aborted"
     whole = [(number, match) for number, match in curves if _has_rows(lines, number)]
-    if whole:
-        said.dropped += [
-            f"The ZCURVE table in line {number + 1}, which has no rows."
-            for number, _ in curves
-            if not _has_rows(lines, number)
-        ][:20]
+    if whole and len(whole) < len(curves):
+        empty = sorted({number for number, _ in curves} - {number for number, _ in whole})
+        said.dropped += [f"The ZCURVE table in line {number + 1}, which has no rows." for number in empty[:20]]
     found: list[Spectrum] = []
     for number, match in whole or curves:  # without any row, reading the first says so
         notes = source.notes()
         notes.vendor, notes.acquired, notes.status = dict(said.vendor), said.acquired, said.status
         notes.dropped += said.dropped
-        found += _curve(source, notes, number, int(match[1]) if match[1] else None)
+        below = bare[bisect_left(bare, number + 3) :]
+        end = next((one for one in below if not _is_row(lines[one])), len(lines))
+        found += _curve(source, notes, number, end, int(match[1]) if match[1] else None)
     if len(curves) > 1:
         found = [spectrum.with_metadata(cycle=place + 1) for place, spectrum in enumerate(found)]
     return found
 
 
-def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list[Spectrum]:
+def _curve(source: Source, notes: Notes, start: int, end: int, stated: int | None) -> list[Spectrum]:
+    """Return the spectra of the table that is named in line `start` and reaches to line `end` (from 0)."""
     lines = source.lines
     if start + 2 >= len(lines):
         raise source.fail("The ZCURVE table ends after its name", line=start + 1, mend="Copy the file again.")
-    names, units = lines[start + 1].split(), lines[start + 2].strip("\t ").split("\t")
-    end = next(
-        (n for n, one in enumerate(lines[start + 3 :], start + 3) if one[:1] != "\t" and not _is_row(one)),
-        len(lines),
-    )
-    place = _places(source, names, start + 1)
+    table = _understood((lines[start + 1], lines[start + 2]))
+    names = table.names
+    if not table.needed:
+        raise _no_columns(source, names, start + 1)
     width = len(names)
 
     def split(line: str) -> list[str]:
@@ -149,27 +150,24 @@ def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list
     status = notes.status
     grid = read_grid(source, notes, names, start + 3, end, split, indented_by="\t")
     notes.status = status or notes.status
-    grid.foresee([at for at, name in enumerate(names) if name in _NEEDED or name in _OPTIONAL or name == "Pt"])
-    scales = [
-        _scale(source, units[at] if at < len(units) else "", quantity, name, start + 2)
-        for (name, quantity), at in zip(_NEEDED.items(), place, strict=True)
-    ]
+    grid.foresee(table.wanted)
+    if (odd := next((one for one in table.needed if one.scale is None), None)) is not None:
+        raise _unknown_unit(source, odd.unit, odd.name, start + 2)
     frequency, real, imaginary = (
-        grid.numbers(at) if scale == 1.0 else grid.numbers(at) * scale
-        for at, scale in zip(place, scales, strict=True)
+        grid.numbers(one.at) if one.scale == 1.0 else grid.numbers(one.at) * (one.scale or 1.0)
+        for one in table.needed
     )
-    if frequency.size > 1 and np.count_nonzero(frequency == frequency[0]) == frequency.size:
+    if _is_one_frequency(frequency):
         raise source.fail(
             f"All {frequency.size} points are at one frequency ({frequency[0]:g} Hz), so this is no spectrum",
             line=grid.lines[0],
             mend="It may be a monitoring (EISMON) or a Mott-Schottky scan; choose a frequency sweep.",
         )
     columns: dict[str, RealArray] = {}
-    for name, (ours, unit) in _OPTIONAL.items():
-        if name in names and (at := names.index(name)) < len(units) and units[at] == unit:
-            values = grid.optional(at)
-            if values is not None:
-                columns[ours] = values
+    for ours, at in table.beside:
+        values = grid.optional(at)
+        if values is not None:
+            columns[ours] = values
     if "ZrealDrCor" in names:
         notes.warnings.append(
             "The file also holds drift-corrected values (ZrealDrCor, ZimagDrCor); the impedance is the measured "
@@ -184,6 +182,51 @@ def _curve(source: Source, notes: Notes, start: int, stated: int | None) -> list
     quality = _quality(grid, names, notes)
     z = rectangular(real, imaginary)
     return spectra(source, notes, NAME, frequency, z, grid.lines, columns=columns, quality=quality)
+
+
+@dataclass(frozen=True)
+class _Needed:
+    """A column an impedance is made of; the scale (to Hz or ohm) is None if the unit as printed is no such one."""
+
+    name: str
+    at: int
+    unit: str
+    scale: float | None
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What the rows of names and units say; `needed` is empty unless each needed column is there once."""
+
+    names: list[str]
+    needed: list[_Needed]
+    beside: list[tuple[str, int]]
+    wanted: list[int]
+
+
+@remembered
+def _understood(rows: tuple[str, ...]) -> _Table:
+    names, units = rows[0].split(), rows[1].strip("\t ").split("\t")
+    units += [""] * (len(names) - len(units))
+    needed = []
+    if all(names.count(name) == 1 for name in _NEEDED):
+        for name, quantity in _NEEDED.items():
+            at = names.index(name)
+            needed.append(_Needed(name, at, units[at], unit_scale(quantity, units[at])))
+    beside = [
+        (ours, names.index(name))
+        for name, (ours, unit) in _OPTIONAL.items()
+        if name in names and units[names.index(name)] == unit
+    ]
+    read = {*_NEEDED, *_OPTIONAL, "Pt"}
+    return _Table(names, needed, beside, [at for at, name in enumerate(names) if name in read])
+
+
+def _is_one_frequency(frequency: RealArray) -> bool:
+    n = frequency.size
+    if n < 2 or frequency.item(0) != frequency.item(n - 1):
+        return False
+    return bool(np.count_nonzero(frequency == frequency.item(0)) == n)
 
 
 def _skips(point: RealArray) -> bool:
@@ -201,23 +244,14 @@ def _is_row(line: str) -> bool:
     return line[:1].isspace() or not line or is_number(line.split(maxsplit=1)[0])
 
 
-def _places(source: Source, names: Sequence[str], line: int) -> list[int]:
-    wrong = [name for name in _NEEDED if names.count(name) != 1]
-    if wrong:
-        raise source.fail(
-            f"Expected one column {wrong[0]}, found {names.count(wrong[0])}; the columns are "
-            f"{shorten(', '.join(names), 200)}",
-            line=line + 1,
-            mend="Export the curve again with Pt, Time, Freq, Zreal, Zimag.",
-        )
-    return [names.index(name) for name in _NEEDED]
-
-
-def _scale(source: Source, unit: str, quantity: Quantity, name: str, line: int) -> float:
-    scale = unit_scale(quantity, unit)
-    if scale is None:
-        raise _unknown_unit(source, unit, name, line)
-    return scale
+def _no_columns(source: Source, names: Sequence[str], line: int) -> ReadError:
+    wrong = next(name for name in _NEEDED if names.count(name) != 1)
+    return source.fail(
+        f"Expected one column {wrong}, found {names.count(wrong)}; the columns are "
+        f"{shorten(', '.join(names), 200)}",
+        line=line + 1,
+        mend="Export the curve again with Pt, Time, Freq, Zreal, Zimag.",
+    )
 
 
 def _unknown_unit(source: Source, unit: str, name: str, line: int) -> ReadError:
@@ -246,12 +280,14 @@ def _quality(grid: Grid, names: Sequence[str], notes: Notes) -> IntArray | None:
     return flags
 
 
-def _settings(header: Sequence[str], notes: Notes) -> None:
-    """Keep ``KEY TYPE VALUE LABEL`` lines, and the lines of free text that follow NOTES."""
+def _settings(lines: Sequence[str], bare: Sequence[int], notes: Notes) -> None:
+    """Keep ``KEY TYPE VALUE LABEL`` lines, and the lines of free text that follow NOTES.
+
+    `bare` are the places of the lines that are not indented, up to that of the first curve, not looked at itself.
+    """
     key = ""
-    for line in header:
-        if key != "NOTES" and line.startswith("\t"):
-            continue  # a row of another table
+    for number, below in pairwise(bare):
+        line = lines[number]
         cells = line.split("\t")
         if cells[0] and len(cells) > 2 and cells[1] != "TABLE":
             key = cells[0]
@@ -263,8 +299,16 @@ def _settings(header: Sequence[str], notes: Notes) -> None:
             key = ""
             if len(cells) == 2:
                 notes.vendor[cells[0]] = cells[1]
-        elif key == "NOTES" and line.strip():
-            stored = notes.vendor.get("notes")
-            notes.vendor["notes"] = f"{stored}\n{line.strip()}" if stored else line.strip()
+        elif key == "NOTES":
+            _note(line, notes)
+        if key == "NOTES":  # elsewhere indented lines are the rows of another table
+            for indented in lines[number + 1 : below]:
+                _note(indented, notes)
     when = [str(notes.vendor[key]) for key in ("DATE", "TIME") if key in notes.vendor]
     notes.acquired = " ".join(when) or None
+
+
+def _note(line: str, notes: Notes) -> None:
+    if text := line.strip():
+        stored = notes.vendor.get("notes")
+        notes.vendor["notes"] = f"{stored}\n{text}" if stored else text

@@ -97,7 +97,7 @@ def find(source: Source, names: Sequence[str], line: int, mend: str) -> Head:
                 line=line + 1,
                 mend="Correct the name of the column; an area-specific unit is not an impedance.",
             )
-    return Head(list(headings), {quantity: found[0] for quantity, found in places.items()}, line)
+    return Head(headings, {quantity: found[0] for quantity, found in places.items()}, line)
 
 
 @remembered

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from eis.readers.cells import Grid, read_grid
 from eis.readers.headed import extras, find, impedance
 from eis.readers.marks import Mark
+from eis.readers.remembered import remembered
 from eis.readers.source import Source
 from eis.readers.sweeps import spectra
 from eis.spectrum import RealArray, Spectrum
@@ -46,7 +47,7 @@ MARKS: tuple[Mark, ...] = tuple(Mark(f"column {name}", holds=(name,)) for name i
 def recognises(source: Source) -> bool:
     """Whether the first line names frequency, Zre and Zim as these programs do."""
     line = source.first_line
-    return "Zre (ohms)" in line and set(_names(line)) >= _OWN
+    return "Zre (ohms)" in line and _OWN.issubset(_understood((line,)))
 
 
 def read(source: Source) -> list[Spectrum]:
@@ -69,7 +70,7 @@ def read(source: Source) -> list[Spectrum]:
     """
     notes = source.notes()
     line = source.lines[0]
-    names = _names(line)
+    names = _understood((line,))
     head = find(source, names, 0, _EXPORT)
     quoted = b'"' in source.raw
     split = _splitter(line) if quoted else _separator(line)
@@ -92,7 +93,9 @@ def _segment(grid: Grid) -> RealArray | None:
     return None
 
 
-def _names(line: str) -> list[str]:
+@remembered
+def _understood(row: tuple[str, ...]) -> list[str]:
+    (line,) = row
     cells = [cell.strip() for cell in _splitter(line)(line)]
     while cells and not cells[-1]:
         cells.pop()

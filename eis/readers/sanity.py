@@ -10,6 +10,7 @@ in it; a clock shows the latter, for no point takes less than a fraction of its 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eis.spectrum import RealArray, Spectrum
 
@@ -22,6 +23,8 @@ SIGN_SLOPE = (-2.5, -0.4)
 SMALLEST_SLOPE = 0.08
 SHORTEST_PERIODS = 0.25
 """No instrument measures a point in less than this part of its period."""
+MOST_SHORT = 0.8
+"""With more than this part of the slow points shorter, the frequencies or times are doubted."""
 SLOW_HZ = 1.0
 """Points below are compared with the clock."""
 FEWEST_TIMED = 3
@@ -98,11 +101,14 @@ def _slope(step: RealArray, y: RealArray) -> RealArray:
 
 
 def _clock(spectrum: Spectrum) -> list[str]:
-    order = np.argsort(spectrum.columns["acquired_order"]) if "acquired_order" in spectrum.columns else slice(None)
-    frequency, time_s = spectrum.all_frequency_hz[order], spectrum.columns["time_s"][order]
+    frequency, time_s = spectrum.all_frequency_hz, spectrum.columns["time_s"]
+    acquired = spectrum.columns.get("acquired_order")
+    if acquired is not None and np.count_nonzero(acquired[1:] > acquired[:-1]) < acquired.size - 1:
+        order = np.argsort(acquired)
+        frequency, time_s = frequency[order], time_s[order]
     own = frequency[1:]
     slow = own < SLOW_HZ
-    if np.count_nonzero(slow) < FEWEST_TIMED:
+    if np.count_nonzero(slow) < FEWEST_TIMED or _most_are_whole(frequency, time_s, slow):
         return []
     with np.errstate(over="ignore", invalid="ignore"):  # spoiled times are left out below
         took = time_s[1:] - time_s[:-1]
@@ -110,13 +116,27 @@ def _clock(spectrum: Spectrum) -> list[str]:
         periods = took * np.maximum(own, frequency[:-1])
         timed = slow & (took > 0) & (took < np.inf)
     of_them = np.count_nonzero(timed)
-    if of_them >= FEWEST_TIMED and np.count_nonzero(timed & (periods < SHORTEST_PERIODS)) > 0.8 * of_them:
+    short = np.count_nonzero(timed & (periods < SHORTEST_PERIODS))
+    if of_them >= FEWEST_TIMED and short > MOST_SHORT * of_them:
         least = float(np.min(frequency))
         return [
             f"The points below 1 Hz took less than a quarter of a period each, down to {least:g} Hz: the "
             "frequencies seem to be in kHz where Hz is expected, or the times are not in seconds."
         ]
     return []
+
+
+def _most_are_whole(frequency: RealArray, time_s: RealArray, slow: NDArray[np.bool_]) -> bool:
+    """Whether enough slow points took their time for the others not to matter; as a rule two or three tell it."""
+    places = np.flatnonzero(slow).tolist()
+    f, t = frequency.tolist(), time_s.tolist()
+    left = -(-len(places) // 5)  # a fifth, rounded up: what `MOST_SHORT` leaves
+    for at in places:
+        if SHORTEST_PERIODS <= (t[at + 1] - t[at]) * max(f[at], f[at + 1]) < np.inf:
+            left -= 1
+            if left == 0:
+                return True
+    return False
 
 
 def _implausible(what: str, unit: str, values: RealArray, limits: tuple[float, float]) -> list[str]:

@@ -25,9 +25,6 @@ HEAD = 16 * 1024
 _TO_READ = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 """How a file is opened; only Windows tells bytes from text there."""
 
-_LINE_ENDS_OF_STR = "\v\f\x1c\x1d\x1e"
-"""What `str.splitlines` takes for line ends in ASCII and files do not."""
-
 _ENCODING_SAID = {
     "utf-8-sig": "The text is UTF-8, as its byte-order mark says",
     "utf-16-le": "The text is UTF-16 (little endian)",
@@ -103,11 +100,14 @@ class Source:
         The same, for messages.
     raw : bytes
         All bytes of the file.
+    kept : dict
+        What a reader worked out as it recognised the file and needs again as it reads it.
     """
 
     given: str
     path: Path
     raw: bytes
+    kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @_Kept
     def sha256(self) -> str:
@@ -144,6 +144,11 @@ class Source:
         return self._characters if len(self.raw) <= HEAD else _decoded(self.raw[:HEAD], self.encoding)
 
     @_Kept
+    def head_lines(self) -> list[str]:
+        """The lines of `head`, of which the last may be cut."""
+        return _lines_of(self.head)
+
+    @_Kept
     def first_line(self) -> str:
         """The first line of `head`, without its line feed."""
         head = self.head
@@ -165,15 +170,7 @@ class Source:
     def lines(self) -> list[str]:
         """The lines of `text`; the last is empty if the text ends with a line end."""
         text = self._whole()
-        if "\r" not in text:
-            return text.split("\n")
-        if text.isascii() and not any(map(text.__contains__, _LINE_ENDS_OF_STR)):
-            lines = text.splitlines()  # a third of the time of replacing and splitting
-            if text.endswith(("\r", "\n")):
-                lines.append("")
-            if text.count("\n") == len(lines) - 1:  # a line feed in every line end: none of them is two
-                return lines
-        return self.text.split("\n")
+        return self.head_lines if text is self.head else _lines_of(text)
 
     def _whole(self) -> str:
         """Return all of the file as text, its line ends as they are."""
@@ -215,6 +212,17 @@ def line_fed(text: str) -> str:
     if "\r" not in usual:  # nearly always; two of the three passes are saved
         return usual
     return text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _lines_of(text: str) -> list[str]:
+    if "\r" not in text:
+        return text.split("\n")
+    feed = text.find("\n")
+    lines = text.split("\r\r\n" if text[feed - 2 : feed] == "\r\r" else "\r\n")
+    joined = "".join(lines)
+    if "\r" not in joined and "\n" not in joined:  # all line ends are alike: half the time of replacing
+        return lines
+    return line_fed(text).split("\n")
 
 
 def _decoded(raw: bytes, encoding: str) -> str:

@@ -72,15 +72,12 @@ def spectra(
     ReadError
         If a frequency is negative, a value overflows, or no row has a frequency above 0 Hz.
     """
-    rows = frequency_hz.size
-    positive = np.count_nonzero(frequency_hz > 0)
-    at_zero = 0 if positive == rows else np.count_nonzero(frequency_hz == 0)
-    if positive + at_zero != rows or not _all_finite(frequency_hz, z_ohm):  # looked at closely only then
+    table = columns or {}
+    rows = np.count_nonzero(frequency_hz)
+    if rows != frequency_hz.size:
         _refuse_nonsense(source, frequency_hz, z_ohm, lines)
-    table = dict(columns or {})
-    if positive != rows:
-        n = rows - positive
-        if not positive:
+        n = frequency_hz.size - rows
+        if not rows:
             raise source.fail(
                 f"All {n} rows are at 0 Hz",
                 line=lines[0] if lines else None,
@@ -92,6 +89,14 @@ def spectra(
         table = {name: values[keep] for name, values in table.items()}
         quality = None if quality is None else quality[keep]
         cycle = None if cycle is None else cycle[keep]
+    provenance: dict[str, Any] = {"file": source.given, "format": format_name, "sha256": source.sha256}
+    if _is_one(quality, cycle):
+        own = {} if cycle is None else _cycle_numbers([0], cycle)[0]
+        said = provenance | own | notes.to_dict()
+        spectrum = Spectrum.of_sweep(frequency_hz, z_ohm, table, said)
+        if spectrum is not None:  # as nearly always; whatever is unusual is looked at closely below
+            return [_doubted(spectrum, notes)]
+    _refuse_nonsense(source, frequency_hz, z_ohm, lines)
     starts = _starts(frequency_hz, cycle)
     if len(starts) > MOST_SPECTRA:
         raise source.fail(
@@ -99,7 +104,6 @@ def spectra(
             line=lines[0] if lines else None,
             mend="Export fewer cycles at a time; if there are not so many, the cycle numbers are damaged.",
         )
-    provenance: dict[str, Any] = {"file": source.given, "format": format_name, "sha256": source.sha256}
     numbers = _cycle_numbers(starts, cycle)
     made = []
     for place, (start, end) in enumerate(zip(starts, [*starts[1:], frequency_hz.size], strict=True)):
@@ -112,16 +116,22 @@ def spectra(
             columns=table if whole else {name: values[part] for name, values in table.items()},
             metadata=provenance | numbers[place] | notes.to_dict(),
         )
-        doubted = doubts(spectrum)
-        if doubted:
-            spectrum = spectrum.with_metadata(doubts=doubted, warnings=[*notes.warnings, *doubted])
-        made.append(spectrum)
+        made.append(_doubted(spectrum, notes))
     return made
 
 
-def _all_finite(frequency_hz: RealArray, z_ohm: ComplexArray) -> bool:
-    finite = np.isfinite(frequency_hz) & np.isfinite(z_ohm)
-    return bool(np.count_nonzero(finite) == finite.size)
+def _is_one(quality: IntArray | None, cycle: RealArray | None) -> bool:
+    """Whether no row is flagged, and none says it belongs to another spectrum."""
+    return (quality is None or not np.count_nonzero(quality)) and (cycle is None or _is_constant(cycle))
+
+
+def _is_constant(values: RealArray) -> bool:
+    return bool(np.count_nonzero(values == values[0]) == values.size)
+
+
+def _doubted(spectrum: Spectrum, notes: Notes) -> Spectrum:
+    found = doubts(spectrum)
+    return spectrum.with_metadata(doubts=found, warnings=[*notes.warnings, *found]) if found else spectrum
 
 
 def _refuse_nonsense(
@@ -129,9 +139,9 @@ def _refuse_nonsense(
 ) -> None:
     """Raise `ReadError` for the first row whose frequency is negative, or which holds something infinite."""
     with np.errstate(invalid="ignore"):
-        wrong = np.flatnonzero((frequency_hz < 0) | ~np.isfinite(frequency_hz) | ~np.isfinite(z_ohm))
-    if wrong.size:
-        row = int(wrong[0])
+        sound = (frequency_hz >= 0) & np.isfinite(frequency_hz) & np.isfinite(z_ohm)
+    if np.count_nonzero(sound) < sound.size:
+        row = int(sound.argmin())
         raise source.fail(
             f"Expected a frequency above 0 Hz and a finite impedance, found {frequency_hz[row]:g} Hz and "
             f"{z_ohm[row]:g} ohm in row {row + 1}",
@@ -151,7 +161,7 @@ def _starts(frequency_hz: RealArray, cycle: RealArray | None) -> list[int]:
     A jump counts if it crosses more than half of the whole range in one step and lands near the first frequency:
     a repeated point in the middle or at the very end, or a sweep down and up again, stay in one spectrum.
     """
-    if cycle is None or np.count_nonzero(cycle == cycle[0]) == cycle.size:
+    if cycle is None or _is_constant(cycle):
         rises = np.count_nonzero(frequency_hz[1:] > frequency_hz[:-1])
         if rises in (0, frequency_hz.size - 1):  # it runs one way, and nothing can jump back
             return [0]

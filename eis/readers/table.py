@@ -33,7 +33,7 @@ from eis.readers.source import Notes, Source
 from eis.readers.sweeps import MOSTLY_POSITIVE, mostly_positive, rectangular, spectra
 from eis.readers.table_columns import HOW, spectra_of
 from eis.readers.table_coordinates import counted, notes_above
-from eis.readers.table_layout import Split, even_splitter, is_value, locate, splitter
+from eis.readers.table_layout import Layout, Split, even_splitter, is_value, locate, splitter
 from eis.readers.table_numbers import complex_column, numbers, refuse_thousands
 from eis.spectrum import RealArray, Spectrum
 
@@ -52,8 +52,12 @@ MARKS: tuple[Mark, ...] = (
 
 def recognises(source: Source) -> bool:
     """Whether the file begins with rows of numbers, or has headings of an impedance table near its beginning."""
-    lines = source.head.replace("\r\n", "\n").replace("\r", "\n").split("\n")[:MOST_LINES_IN_HEAD]
-    return locate(lambda number: splitter(lines[number])(lines[number]), lines) is not None
+    layout = source.kept["layout"] = _located(source.head_lines)
+    return layout is not None
+
+
+def _located(lines: list[str]) -> Layout | None:
+    return locate(lambda number: splitter(lines[number])(lines[number]), lines, MOST_LINES_IN_HEAD)
 
 
 def read(source: Source) -> list[Spectrum]:
@@ -76,7 +80,10 @@ def read(source: Source) -> list[Spectrum]:
         a number.
     """
     lines = source.lines
-    layout = locate(lambda number: splitter(lines[number])(lines[number]), lines, MOST_LINES_IN_HEAD)
+    if lines is source.head_lines and "layout" in source.kept:
+        layout: Layout | None = source.kept["layout"]
+    else:
+        layout = _located(lines)
     if layout is None:
         raise source.fail("There is no table of impedance in it", mend="Export or copy the file again. " + HOW)
     row = lines[layout.line if layout.headings else layout.first]
@@ -209,5 +216,5 @@ def without_headings(grid: Grid, first: int) -> list[Spectrum]:
 
 def runs(values: RealArray) -> bool:
     """Whether values only fall or only rise."""
-    step = np.diff(values)
-    return bool((step < 0).all() or (step > 0).all())
+    step = values[1:] - values[:-1]
+    return step.size in (np.count_nonzero(step < 0), np.count_nonzero(step > 0))

@@ -22,8 +22,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -125,8 +125,7 @@ def read(source: Source) -> list[Spectrum]:
     return [one.with_metadata(dropped=[*one.metadata["dropped"], *left]) for one in found]
 
 
-@dataclass(frozen=True)
-class _Section:
+class _Section(NamedTuple):
     """A section by name; its lines are from `first` to `end` (from 0, `end` excluded)."""
 
     name: str
@@ -139,12 +138,17 @@ def _sections(source: Source) -> list[_Section]:
     """Return the sections in their order; one without an end reaches to the next, or to the end of the file."""
     lines = source.lines
     tags = [(number, line.rstrip()) for number, line in enumerate(lines) if line[:1] == "<"]
-    opened = [(number, match[1]) for number, tag in tags if (match := _OPEN.fullmatch(tag))]
-    found = []
-    for (number, name), (below, _) in pairwise([*opened, (len(lines), "")]):
-        mark = f"</{name}>"
-        end = next((at for at, tag in tags if number < at < below and tag == mark), None)
-        found.append(_Section(name, number + 1, below if end is None else end, end is not None))
+    found: list[_Section] = []
+    name, first, closed = "", 0, True
+    for number, tag in [*tags, (len(lines), "")]:
+        opened = _OPEN.fullmatch(tag)
+        if not closed and tag == f"</{name}>":
+            found.append(_Section(name, first, number, closed=True))
+            closed = True
+        elif not closed and (opened or not tag):
+            found.append(_Section(name, first, number, closed=False))
+        if opened:
+            name, first, closed = opened[1], number + 1, False
     return found
 
 

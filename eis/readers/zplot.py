@@ -40,6 +40,8 @@ _LOG = re.compile(r"[0-9]D[+-][0-9]")
 _SECTION = re.compile(r"(Begin|End) ([^:]{1,60}):")
 _BORDERS = ("Begin ", "End ")
 _WITH_MEANING = ("Data Points", "Date", "Time")
+_FIRST_LETTERS = frozenset(word[0] for word in (*_BORDERS, *_WITH_MEANING))
+_END = "End Comments"
 _USER = "User Comments"
 _POINTS = re.compile(r"(?:Data Points:\s*)?([0-9]{1,9})")
 _LIMITS = re.compile(r"[0-9](?:\s*[,;]\s*[0-9.+Ee-]+){4,7}")
@@ -90,7 +92,7 @@ def read(source: Source) -> list[Spectrum]:
     notes = source.notes()
     end = None
     if first_line.upper().startswith(_NEWEST):
-        end = next((number for number, line in enumerate(lines) if line.strip() == "End Comments"), None)
+        end = _end_of_comments(source)
     at = column_row(source, end)
     if at is None:
         raise source.fail("No line names the columns (Freq(Hz), Z'(a), Z''(b), …)", mend=_EXPORT)
@@ -103,14 +105,25 @@ def _is_log(head: str) -> bool:
     return "L" in head and "LEVM" in head and bool(_LOG.search(head))  # most tables of numbers have no L
 
 
+def _end_of_comments(source: Source) -> int | None:
+    lines = source.lines
+    if source.raw.count(_END.encode()) == 1 and _END in lines:
+        return lines.index(_END)  # found in C
+    return next((number for number, line in enumerate(lines) if line.strip() == _END), None)
+
+
 def _settings(header: Sequence[str], notes: Notes) -> int | None:
     """Keep what the header says; return the number of points it states last."""
     stated = None
     section = ""
     vendor = notes.vendor
     for number, line in enumerate(header):
-        text = line.replace('"', " ").strip()
+        text = line.replace('"', " ").strip() if '"' in line else line.strip()
         key, colon, value = text.partition(":")
+        if colon and section != _USER and text[0] not in _FIRST_LETTERS and (value := value.lstrip()):
+            key = key.rstrip()  # nearly every line is a setting
+            vendor[f"{section}: {key}" if section and key in vendor else key] = value
+            continue
         if colon and key.startswith(_BORDERS) and (border := _SECTION.match(text)):
             section = border[2].strip() if border[1] == "Begin" else ""
             if not section:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,6 +40,7 @@ PARTS = re.compile(r"Z'{1,2}\s{0,4}\([ab]\)", re.IGNORECASE)
 """The names of real and imaginary part."""
 
 _NEEDED = ("freq(hz)", "z'(a)", "z''(b)")
+_WATCHED = ("time(sec)", "err")
 _SETTINGS = {"ampl": "Ampl", "bias": "Bias", "range": "Range"}
 _MOST_SHOWN = 8
 
@@ -79,14 +81,13 @@ def spectra_of(
     ReadError
         If the columns are not impedance, there are no rows, or a cell is not a number.
     """
-    names = _names(source, at, mend)
+    table = _table(source, at, mend)
+    names, place = table.names, table.place
     row = next((line for line in source.lines[first:] if line.strip()), "")
     grid = read_grid(source, notes, names, first, len(source.lines), _separator(row, len(names)))
-    place = {name: number for number, name in enumerate(names)}
-    needed = [place[name] for name in _NEEDED]
-    if not grid.foresee([*needed, *(place[name] for name in ("time(sec)", "err") if name in place)]):
-        refuse_unclear_decimals(grid, needed)
-    frequency, real, imaginary = (grid.numbers(column) for column in needed)
+    if not grid.foresee(table.wanted):
+        refuse_unclear_decimals(grid, table.needed)
+    frequency, real, imaginary = map(grid.numbers, table.needed)
     check_count(notes, stated, len(grid.rows))
     columns = {}
     if "time(sec)" in place and (time := grid.optional(place["time(sec)"])) is not None and _is_clock(time):
@@ -97,26 +98,40 @@ def spectra_of(
     return spectra(source, notes, format_name, frequency, z, grid.lines, columns=columns, quality=quality)
 
 
-def _names(source: Source, at: int, mend: str) -> list[str]:
-    """Return the column names in lower case without spaces; the row may lack the spaces between them."""
+@dataclass(frozen=True)
+class _Table:
+    """The column names in lower case without spaces, and where those that are read stand."""
+
+    names: list[str]
+    place: Mapping[str, int]
+    needed: list[int]
+    wanted: list[int]
+
+
+def _table(source: Source, at: int, mend: str) -> _Table:
+    """Return what the row of names says; it may lack the spaces between them."""
     line = source.lines[at]
-    names = _understood((line,))
-    if names is None:
+    table = _understood((line,))
+    if table is None:
         raise source.fail(
             f"Expected the columns Freq(Hz), Z'(a) and Z''(b), found {shorten(line.strip(), 120)}",
             line=at + 1,
             mend=mend,
         )
-    return names
+    return table
 
 
 @remembered
-def _understood(row: tuple[str, ...]) -> list[str] | None:
+def _understood(row: tuple[str, ...]) -> _Table | None:
     (line,) = row
     names = [re.sub(r"\s", "", name).lower() for name in _NAME.findall(line)]
     rest = _NAME.sub("", line).strip(' \t",;')
     wrong = rest or any(names.count(name) != 1 for name in _NEEDED) or len(set(names)) != len(names)
-    return None if wrong else names
+    if wrong:
+        return None
+    place = {name: number for number, name in enumerate(names)}
+    needed = [place[name] for name in _NEEDED]
+    return _Table(names, place, needed, needed + [place[name] for name in _WATCHED if name in place])
 
 
 def _separator(row: str, width: int) -> str:
@@ -132,8 +147,9 @@ def _separator(row: str, width: int) -> str:
 def _is_clock(time_s: RealArray) -> bool:
     """Whether times were measured: files that were calculated hold zeros, or count the rows."""
     step = time_s[1:] - time_s[:-1]
-    counts = np.count_nonzero(step == 1) == step.size and time_s[0] in (0, 1)
-    return bool(np.count_nonzero(step) and not counts)
+    if not np.count_nonzero(step):
+        return False
+    return not (time_s.item(0) in (0, 1) and np.count_nonzero(step == 1) == step.size)
 
 
 def _quality(grid: Grid, column: int | None, notes: Notes) -> IntArray | None:

@@ -163,8 +163,8 @@ class SocketServer(Serving):
     """
 
     def __init__(self, devices: Sequence[Device], *, port: int = 0) -> None:
-        super().__init__(devices)
         self._listener = socket.create_server(("127.0.0.1", port))
+        super().__init__(devices)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
         self._selector.register(self._listener, selectors.EVENT_READ)
