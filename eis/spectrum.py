@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntFlag
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,8 @@ from eis import notebook
 from eis.cell import Cell as Cell
 from eis.cell import CellKind as CellKind
 from eis.errors import SpectrumError
+from eis.quality import EXCLUDING as EXCLUDING
+from eis.quality import Quality as Quality
 from eis.quantities import format_si
 
 if TYPE_CHECKING:
@@ -44,34 +45,6 @@ UNITS = {
     "deg": "degree",
 }
 """Unit of a per-point column by the last word of its name (``time_s`` is in seconds)."""
-
-
-class Quality(IntFlag):
-    """What the instrument or a reader said about a point; `EXCLUDING` lists what keeps it out of a fit."""
-
-    OK = 0
-    OVERLOAD = 1
-    UNDERLOAD = 2
-    OVERLOAD_WARNING = 4
-    TIMING = 8
-    SOURCE_LIMIT = 16
-    LEVEL_NOT_HELD = 32
-    CONTACT = 64
-    NOT_A_NUMBER = 128
-    UNKNOWN_CODE = 256
-    DUPLICATE = 512
-    EXCLUDED = 1024
-
-
-EXCLUDING = (
-    Quality.OVERLOAD
-    | Quality.TIMING
-    | Quality.CONTACT
-    | Quality.NOT_A_NUMBER
-    | Quality.UNKNOWN_CODE
-    | Quality.DUPLICATE
-    | Quality.EXCLUDED
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,10 +180,16 @@ class Spectrum:
         SpectrumError
             If the arrays are not a spectrum.
         """
-        f = np.array(frequency_hz, dtype=np.float64, ndmin=1)
-        z = np.array(z_ohm, dtype=np.complex128, ndmin=1)
-        flags = np.zeros(f.size, dtype=np.int64) if quality is None else np.array(quality, dtype=np.int64)
-        table = {name: np.array(values, dtype=np.float64) for name, values in (columns or {}).items()}
+        try:
+            f = np.array(frequency_hz, dtype=np.float64, ndmin=1)
+            z = np.array(z_ohm, dtype=np.complex128, ndmin=1)
+            flags = np.zeros(f.size, dtype=np.int64) if quality is None else np.array(quality, dtype=np.int64)
+            table = {name: np.array(values, dtype=np.float64) for name, values in (columns or {}).items()}
+        except (TypeError, ValueError) as error:
+            raise SpectrumError(
+                f"What was given is not arrays of numbers: {str(error).rstrip('.')}",
+                mend="Give frequency (Hz) and complex impedance (ohm), one value per point each.",
+            ) from None
         if "acquired_order" not in table:
             table["acquired_order"] = np.arange(f.size, dtype=np.float64)
         shapes = {array.shape for array in (f, z, flags, *table.values())}

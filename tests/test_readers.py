@@ -78,6 +78,12 @@ def test_a_missing_file_says_so(tmp_path) -> None:
     assert "no such file" in str(fault(tmp_path / "gone.mpt"))
 
 
+@pytest.mark.parametrize("given", [5, None, b"cell.mpt", [1.0, 2.0]])
+def test_what_is_no_path_is_refused_in_words(given) -> None:
+    with pytest.raises(ReadError, match=r"not (int|NoneType|bytes|list)"):
+        read(given)
+
+
 def test_a_folder_is_refused(tmp_path) -> None:
     assert "a folder" in str(fault(tmp_path))
 

@@ -59,6 +59,28 @@ def test_radians_taken_for_degrees_are_seen(text):
     assert "in radians where degrees" in said
 
 
+@pytest.mark.parametrize("text", CIRCUITS)
+def test_a_real_part_below_zero_is_no_passive_cell(text):
+    frequency, z = noisy(text, 0)
+    (said,) = doubts(Spectrum.of(frequency, -z.real + 1j * z.imag))
+    assert "real part is negative at" in said
+
+
+def test_a_resistance_with_its_sign_turned_is_doubted_even_of_three_points():
+    (said,) = doubts(Spectrum.of([10.0, 5.0, 1.0], [-100.0, -101.0, -102 + 1j]))
+    assert "real part is negative at 3 of 3 points" in said
+
+
+@pytest.mark.parametrize("reactance", [-1.0, 1.0])
+def test_noise_around_a_real_part_of_nothing_is_no_negative_one(reactance):
+    random = np.random.default_rng(1)
+    for _ in range(50):
+        f = np.geomspace(1e6, 1e-2, 57)
+        z = 1j * reactance * f ** (1.0 if reactance > 0 else -1.0)
+        z = z + 0.01 * np.abs(z) * random.standard_normal(57)
+        assert doubts(Spectrum.of(f, z)) == []
+
+
 def sweep_with_clock(frequency_as_said, frequency):
     z = 10 + 50 / (1 + 1j * frequency)
     return Spectrum.of(frequency_as_said, z, columns={"time_s": np.cumsum(0.1 + 2 / frequency)})

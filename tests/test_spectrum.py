@@ -24,6 +24,9 @@ from eis.spectrum import EXCLUDING, Cell, Quality, Spectrum
         ([1.0, math.inf], [1.0, 1.0], "inf Hz"),
         ([1.0, 2.0], [1.0, complex(math.nan, 0)], "flag it with Quality.NOT_A_NUMBER"),
         ([[1.0], [2.0]], [[1.0], [2.0]], "array of shape"),
+        ("abc", [1.0], "not arrays of numbers: could not convert"),
+        ([1.0, 2.0], [[1.0, 2.0], [3.0]], "not arrays of numbers"),
+        ([1j, 2.0], [1.0, 2.0], "not arrays of numbers"),
     ],
 )
 def test_what_is_not_a_spectrum_is_refused_in_words(frequency, z, words):

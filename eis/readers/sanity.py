@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from eis.spectrum import RealArray, Spectrum
+from eis.spectrum import ComplexArray, RealArray, Spectrum
 
 FEWEST_POINTS = 8
 LEAST_SLOPE = 0.03
@@ -21,6 +21,8 @@ SURE = 0.8
 """Correlation of the phases with what they should be, from which a wrong slope is believed."""
 SIGN_SLOPE = (-2.5, -0.4)
 SMALLEST_SLOPE = 0.08
+CLEARLY_NEGATIVE = -0.05
+"""Part of |Z| below which Z′ is no mere noise of a capacitor; a passive cell has no Z′ below 0."""
 SHORTEST_PERIODS = 0.25
 """No instrument measures a point in less than this part of its period."""
 MOST_SHORT = 0.8
@@ -53,13 +55,14 @@ def doubts(spectrum: Spectrum) -> list[str]:
     least = ascending.item(0)
     if not PLAUSIBLE_OHM[0] <= least <= ascending.item(n - 1) <= PLAUSIBLE_OHM[1]:
         found += _implausible("an impedance", "ohm", size, PLAUSIBLE_OHM)
-    if n >= FEWEST_POINTS and least > 0:
-        ahead = np.count_nonzero(z.real > 0)
-        if 2 * ahead > n:
-            phase = np.arctan2(z.imag, z.real)
-            if ahead < n and np.abs(phase[1:] - phase[:-1]).max() > np.pi:
-                phase = np.unwrap(phase)
-            found += _phases(np.log(frequency), np.log(size), phase)
+    ahead = np.count_nonzero(z.real > 0)
+    if 2 * ahead <= n:
+        found += _backward(z, size)
+    elif n >= FEWEST_POINTS and least > 0:
+        phase = np.arctan2(z.imag, z.real)
+        if ahead < n and np.abs(phase[1:] - phase[:-1]).max() > np.pi:
+            phase = np.unwrap(phase)
+        found += _phases(np.log(frequency), np.log(size), phase)
     if "time_s" in spectrum.columns and spectrum.all_frequency_hz[-3:].item(0) < SLOW_HZ:
         found += _clock(spectrum)
     return found
@@ -88,6 +91,17 @@ def _phases(log_frequency: RealArray, log_size: RealArray, phase: RealArray) -> 
             "where degrees are expected."
         ]
     return []
+
+
+def _backward(z: ComplexArray, size: RealArray) -> list[str]:
+    """Say it where most real parts are negative: noise makes a few of a capacitor's so, and only by a little."""
+    negative = int(np.count_nonzero(z.real < CLEARLY_NEGATIVE * size))
+    if 2 * negative <= size.size:
+        return []
+    return [
+        f"The real part is negative at {negative} of {size.size} points, which no passive cell shows: its sign "
+        "may be turned, or the columns exchanged."
+    ]
 
 
 def _slope(step: RealArray, y: RealArray) -> RealArray:

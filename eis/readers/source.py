@@ -249,7 +249,14 @@ def load(given: str | os.PathLike[str]) -> Source:
     ReadError
         If it is missing, not a regular file (a folder, a pipe, a device), empty, too large, or unreadable.
     """
-    path = given if isinstance(given, Path) else Path(given)
+    try:
+        path = given if isinstance(given, Path) else Path(given)
+    except TypeError:
+        raise ReadError(
+            f"A path is text or a pathlib.Path, not {type(given).__name__}",
+            path=Path("?"),
+            mend="Give the path of the file; spectra from arrays are made with Spectrum.of(frequency_hz, z_ohm).",
+        ) from None
     name = os.fspath(given)
     if "\0" in name:
         raise ReadError(
