@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,6 +46,7 @@ _LOOP = re.compile(r"Loop ([0-9]{1,9}) from point number ([0-9]{1,9}) to ([0-9]{
 _FREQUENCY = "freq/Hz"
 _SETTING_WIDTH = 20
 _LAST_OF_KEY = _SETTING_WIDTH - 1
+_LONGEST_REMEMBERED = 200
 MARKS: tuple[Mark, ...] = (
     Mark("EC-Lab ASCII FILE at the beginning", begins=_BEGINNINGS),
     Mark("'Nb header lines'", holds=("Nb header lines",)),
@@ -139,41 +141,51 @@ def _technique(header: Sequence[str]) -> str:
 
 
 def _settings(header: Sequence[str], notes: Notes) -> list[tuple[int, int, int]]:
-    """Keep what the header says, and return its loops: number, first and last row.
-
-    Lines are ``key : value``, or columns of 20 characters with one value for every sequence.
-    """
+    """Keep what the header says, and return its loops: number, first and last row."""
     loops = []
     vendor = notes.vendor
     technique = _technique(header[2:])
     if technique:
         vendor["technique"] = technique
     for line in header[2:]:
-        key, colon, value = line.partition(" : ")
-        if colon:
-            key, value = key.strip(), value.strip()
-            if key and value:
-                vendor[key] = f"{vendor[key]}\n{value}" if key == "Comments" and key in vendor else value
-                continue
-        elif line.startswith("Loop ") and (match := _LOOP.fullmatch(line)):
+        key, value = _said(line) if len(line) <= _LONGEST_REMEMBERED else _said.__wrapped__(line)
+        if key == "Comments" and key in vendor:
+            vendor[key] = f"{vendor[key]}\n{value}"
+        elif key:
+            vendor[key] = value if isinstance(value, str) else list(value)
+        elif value and (match := _LOOP.fullmatch(line)):
             loops.append((int(match[1]), int(match[2]), int(match[3])))
-            continue
-        elif line[_LAST_OF_KEY:_SETTING_WIDTH] == " " and len(line) > _SETTING_WIDTH and line[0] != "\t":
-            rest = line[_SETTING_WIDTH:].rstrip()
-            if len(rest) > _SETTING_WIDTH:
-                starts = range(0, len(rest), _SETTING_WIDTH)
-                values = [rest[start : start + _SETTING_WIDTH].strip() for start in starts]
-                said: str | list[str] = values if any(values) else ""
-            else:  # one sequence, as nearly always
-                said = rest.lstrip()
-            if said and (key := line[:_SETTING_WIDTH].strip()):
-                vendor[key] = said
-            continue
-        text = line.strip()
-        if text and text != technique and text[-1] != ":":
-            vendor.setdefault("remarks", []).append(text)
+        elif value and value != technique:
+            vendor.setdefault("remarks", []).append(value)
     notes.acquired = vendor.get("Acquisition started on") or vendor.get("Technique started on")
     return loops
+
+
+@lru_cache(maxsize=4096)
+def _said(line: str) -> tuple[str, str | tuple[str, ...]]:
+    """Return key and value of a line of the header, or no key and a remark; nearly all lines are in every file.
+
+    Lines are ``key : value``, or columns of 20 characters with one value for every sequence.
+    """
+    key, colon, value = line.partition(" : ")
+    if colon:
+        key, value = key.strip(), value.strip()
+        if key and value:
+            return key, value
+    elif _is_in_columns(line) and not _LOOP.fullmatch(line):
+        key, rest = line[:_SETTING_WIDTH].strip(), line[_SETTING_WIDTH:].rstrip()
+        if not key or not rest:
+            return "", ""
+        if len(rest) <= _SETTING_WIDTH:  # one sequence, as nearly always
+            return key, rest.lstrip()
+        starts = range(0, len(rest), _SETTING_WIDTH)
+        return key, tuple(rest[start : start + _SETTING_WIDTH].strip() for start in starts)
+    text = line.strip()
+    return "", text if text[-1:] != ":" else ""
+
+
+def _is_in_columns(line: str) -> bool:
+    return len(line) > _SETTING_WIDTH and line[_LAST_OF_KEY] == " " and line[0] != "\t"
 
 
 def _loop_of_rows(loops: Sequence[tuple[int, int, int]], n_rows: int, notes: Notes) -> RealArray | None:
