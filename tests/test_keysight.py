@@ -432,6 +432,7 @@ def test_the_emulated_analyser_refuses_what_the_real_one_could_not_do(line: str,
 def test_the_emulated_analyser_sweeps_its_own_grid_and_has_no_data_before_that() -> None:
     device = EmulatedE4990A(SYMMETRIC, noise=0.0)
     said(device, ":TRIG:SOUR BUS;:SENS1:SWE:TYPE LOG;POIN 3;:SENS1:FREQ:STAR 1E3;STOP 1E5")
+    said(device, ":SENS1:AVER:COUN 999;STAT ON")  # it sweeps for longer than this machine can take to ask
     assert said(device, ":SENS1:FREQ:DATA?")[0].split(",") == [f"+1.00000000000E+0{place}" for place in (3, 4, 5)]
     assert set(said(device, ":CALC1:DATA:RDAT?")[0].split(",")) == {"+0.00000000000E+00"}
     device.feed(b":TRIG:SING\n")
