@@ -244,14 +244,13 @@ class Live:
         figure.clear()
         axes = figure.subplot_mosaic([["z", "size"], ["z", "phase"]], width_ratios=(1.2, 1))
         plot_nyquist(spectrum, ax=axes["z"])
-        axes["phase"].sharex(axes["size"])
         f, z, used = spectrum.all_frequency_hz, spectrum.all_z_ohm, spectrum.used
         phase = -np.degrees(np.angle(z))
         ohm, unit = scaled(float(np.nanmax(np.abs(z))), "Ω")
         for name, values, label in (("size", np.abs(z) / ohm, f"|Z| / {unit}"), ("phase", phase, "−phase / °")):
             axes[name].plot(f[used], values[used], "o", color="#1a1a1a", markersize=4)
             axes[name].plot(f[~used], values[~used], "D", color="#666666", markersize=5, fillstyle="none")
-            axes[name].set(xscale="log", ylabel=label)
+            axes[name].set(xscale="log", ylabel=label)  # not shared: older matplotlib warns as it clears those
             axes[name].grid(color="#e5e5e5", linewidth=0.6)
         axes["size"].tick_params(labelbottom=False)
         axes["phase"].set_xlabel("f / Hz")

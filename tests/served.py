@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from eis.errors import BusyError
 from instruments.lease import Lease, lease
@@ -47,9 +48,9 @@ class State:
 class Bench:
     """The served instrument, and whether its cell is on."""
 
-    def __init__(self, resource: str, status: socket.socket) -> None:
+    def __init__(self, resource: str, status: TextIO) -> None:
         self.resource = resource
-        self._status = status.makefile("rw")
+        self._status = status
 
     def state(self) -> State:
         self._status.write("?\n")
@@ -81,7 +82,7 @@ def bench(*options: str) -> Iterator[Bench]:
         assert server.stdout
         assert server.stdin
         resource, port = server.stdout.readline().split()
-        with socket.create_connection(("127.0.0.1", int(port))) as status:
+        with socket.create_connection(("127.0.0.1", int(port))) as link, link.makefile("rw") as status:
             yield Bench(resource, status)
         server.stdin.close()
 

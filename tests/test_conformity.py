@@ -277,9 +277,8 @@ def test_a_known_process_pulls_the_estimate_by_its_weight():
     ("prior", "u_prior", "u", "accept"), [(2.5, 0.3, 0.1, 2.8), (2.5, 0.3, 0.01, 3.0), (2.0, 0.5, 0.4, 2.2)]
 )
 def test_global_risks_are_those_of_the_bivariate_normal(prior, u_prior, u, accept):
-    both = multivariate_normal(
-        [prior, prior], [[u_prior**2, u_prior**2], [u_prior**2, u_prior**2 + u**2]], abseps=1e-12, releps=1e-12
-    ).cdf([3.0, accept])
+    covariance = [[u_prior**2, u_prior**2], [u_prior**2, u_prior**2 + u**2]]
+    both = multivariate_normal.cdf([3.0, accept], [prior, prior], covariance, abseps=1e-12, releps=1e-12)
     accepted = p_conform(prior, math.hypot(u_prior, u), accept, model="normal")
     conforming = p_conform(prior, u_prior, 3.0, model="normal")
     assert consumers_risk(prior, u_prior, u, 3.0, accept) == pytest.approx(accepted - both, abs=1e-8)
