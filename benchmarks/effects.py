@@ -7,7 +7,7 @@ What tests measure in seconds (paired, Welch, equivalence) is in tests/test_effe
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,7 +30,9 @@ def familywise_error(cells: int, scatters: Sequence[float], draws: int, *, equal
 
 
 if __name__ == "__main__":
-    n_draws = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("draws", nargs="?", type=int, default=2000)
+    n_draws = parser.parse_args().draws
     print(f"cells  scatter of arms and control   Dunnett   own scatter   (% of {n_draws} experiments)")
     for n in CELLS:
         for scatter in SCATTERS:

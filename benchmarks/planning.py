@@ -8,7 +8,7 @@ the model is not identified: the error is not Gaussian there, and its scatter no
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 import numpy as np
@@ -75,7 +75,9 @@ def scatter(
 
 def main() -> None:
     """Print the table."""
-    draws = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("draws", nargs="?", type=int, default=2000)
+    draws = parser.parse_args().draws
     print(f"{'configuration':<38}{'noise':>8}{'table':>10}{'bound':>10}{'fits':>10}{'ratio':>8}  ({draws} draws)")
     started = time.perf_counter()
     for name, (circuit, values, element, f, table) in CONFIGURATIONS.items():
