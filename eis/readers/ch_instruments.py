@@ -26,6 +26,7 @@ import numpy as np
 from eis.readers.cells import Grid, is_number, read_grid
 from eis.readers.headed import find, impedance
 from eis.readers.marks import Mark
+from eis.readers.remembered import remembered_lines
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import spectra
 from eis.spectrum import ComplexArray, RealArray, Spectrum
@@ -103,20 +104,26 @@ def _separator(names: str) -> str | None:
 
 def _settings(header: Sequence[str], notes: Notes) -> None:
     """Keep ``key = value`` and ``key: value``; a line without either is a remark, as ``Imp SF`` is."""
-    for line in header:
-        text = line.strip()
-        key, sign, value = text.partition(" = ")
-        if not sign:
-            key, sign, value = text.partition(":")
-        if not notes.acquired and not notes.vendor and _DATE.fullmatch(text):
+    for text, key, value, is_date in _parts(header):
+        if is_date and not notes.acquired and not notes.vendor:
             notes.acquired = " ".join(text.split())
         elif text == _TECHNIQUE:
             notes.vendor["technique"] = text
-        elif sign and key.strip():
-            if value.strip():
-                notes.vendor[key.strip()] = value.strip()
+        elif key:
+            if value:
+                notes.vendor[key] = value
         elif text:
             notes.vendor.setdefault("remarks", []).append(text)
+
+
+@remembered_lines
+def _parts(line: str) -> tuple[str, str, str, bool]:
+    """Return the text of a line; its key and value, if it has a key; whether it is a date."""
+    text = line.strip()
+    key, sign, value = text.partition(" = ")
+    if not sign:
+        key, sign, value = text.partition(":")
+    return text, key.strip() if sign else "", value.strip(), bool(_DATE.fullmatch(text))
 
 
 def _compare_modulus(grid: Grid, z: ComplexArray, notes: Notes) -> None:

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -31,6 +30,7 @@ from eis.readers.ec_lab_columns import EXPORT, Columns, no_frequency
 from eis.readers.ec_lab_names import has_frequency
 from eis.readers.ec_lab_sweeps import spectra_of
 from eis.readers.marks import Mark
+from eis.readers.remembered import remembered_lines
 from eis.readers.source import Notes, Source
 from eis.spectrum import RealArray, Spectrum
 
@@ -46,7 +46,6 @@ _LOOP = re.compile(r"Loop ([0-9]{1,9}) from point number ([0-9]{1,9}) to ([0-9]{
 _FREQUENCY = "freq/Hz"
 _SETTING_WIDTH = 20
 _LAST_OF_KEY = _SETTING_WIDTH - 1
-_LONGEST_REMEMBERED = 200
 MARKS: tuple[Mark, ...] = (
     Mark("EC-Lab ASCII FILE at the beginning", begins=_BEGINNINGS),
     Mark("'Nb header lines'", holds=("Nb header lines",)),
@@ -147,8 +146,7 @@ def _settings(header: Sequence[str], notes: Notes) -> list[tuple[int, int, int]]
     technique = _technique(header[2:])
     if technique:
         vendor["technique"] = technique
-    for line in header[2:]:
-        key, value = _said(line) if len(line) <= _LONGEST_REMEMBERED else _said.__wrapped__(line)
+    for line, (key, value) in zip(header[2:], _said(header[2:]), strict=True):
         if key == "Comments" and key in vendor:
             vendor[key] = f"{vendor[key]}\n{value}"
         elif key:
@@ -161,7 +159,7 @@ def _settings(header: Sequence[str], notes: Notes) -> list[tuple[int, int, int]]
     return loops
 
 
-@lru_cache(maxsize=4096)
+@remembered_lines
 def _said(line: str) -> tuple[str, str | tuple[str, ...]]:
     """Return key and value of a line of the header, or no key and a remark; nearly all lines are in every file.
 

@@ -26,6 +26,7 @@ import re
 from collections.abc import Sequence
 
 from eis.readers.marks import Mark
+from eis.readers.remembered import remembered_lines
 from eis.readers.source import Notes, Source
 from eis.readers.zview_rows import PARTS, column_row, spectra_of
 from eis.spectrum import Spectrum
@@ -117,19 +118,16 @@ def _settings(header: Sequence[str], notes: Notes) -> int | None:
     stated = None
     section = ""
     vendor = notes.vendor
-    for number, line in enumerate(header):
-        text = line.replace('"', " ").strip() if '"' in line else line.strip()
-        key, colon, value = text.partition(":")
-        if colon and section != _USER and text[0] not in _FIRST_LETTERS and (value := value.lstrip()):
-            key = key.rstrip()  # nearly every line is a setting
+    for number, (text, key, colon, value, is_setting) in enumerate(_parts(header)):
+        if is_setting and section != _USER:
             vendor[f"{section}: {key}" if section and key in vendor else key] = value
             continue
-        if colon and key.startswith(_BORDERS) and (border := _SECTION.match(text)):
+        if colon and text.startswith(_BORDERS) and (border := _SECTION.match(text)):
             section = border[2].strip() if border[1] == "Begin" else ""
             if not section:
                 continue
             text = text.removeprefix("Begin ")
-            key, colon, value = text.partition(":")
+            key, colon, value = _parted(text)
         elif section == _USER:
             vendor["Comments"] = f"{vendor['Comments']}\n{text}" if "Comments" in vendor else text
             continue
@@ -142,11 +140,23 @@ def _settings(header: Sequence[str], notes: Notes) -> int | None:
                 notes.acquired = " ".join(part for part in when.groups() if part)
             elif notes.acquired and (time := _TIME.fullmatch(text)):
                 notes.acquired += f" {time[1]}"
-        if colon and (value := value.lstrip()):
-            key = key.rstrip()
+        if colon and value:
             vendor[f"{section}: {key}" if section and key in vendor else key] = value
         elif _LIMITS.fullmatch(text):
             vendor["Limits"] = text
         elif text and not colon and not points:
             vendor.setdefault("remarks", []).append(text)
     return stated
+
+
+@remembered_lines
+def _parts(line: str) -> tuple[str, str, str, str, bool]:
+    """Return the text of a line; what stands before, at and behind its colon; whether it is surely a setting."""
+    text = line.replace('"', " ").strip()
+    key, colon, value = _parted(text)
+    return text, key, colon, value, bool(colon and value) and text[0] not in _FIRST_LETTERS
+
+
+def _parted(text: str) -> tuple[str, str, str]:
+    key, colon, value = text.partition(":")
+    return key.rstrip(), colon, value.lstrip()
