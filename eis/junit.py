@@ -50,7 +50,8 @@ def render_junit(entries: Sequence[Mapping[str, Any]], *, name: str) -> str:
 
 def _case(suite: ET.Element, entry: Mapping[str, Any]) -> str:
     """Append the case of one entry; return "" if it passed, else the name of its outcome."""
-    case = ET.SubElement(suite, "testcase", name=_text(str(entry.get("file"))), classname="eis.check")
+    called = f"{entry.get('file')} [{entry['index']}]" if "index" in entry else str(entry.get("file"))
+    case = ET.SubElement(suite, "testcase", name=_text(called), classname="eis.check")
     verdict, because = _outcome(entry)
     tag = OUTCOMES.get(verdict, "error")
     if tag:

@@ -57,8 +57,10 @@ class Assessment:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of ``eis.check/1``: the verdict and, under `validity` and `fit`, its evidence."""
+        metadata = self.spectrum.metadata
         return {
-            "file": self.spectrum.metadata.get("file"),
+            "file": metadata.get("file"),
+            **({"index": metadata["index"]} if "index" in metadata else {}),
             **self.judgement.to_dict(),
             "cell": self.cell.to_dict(),
             "validity": self.validity.to_dict(),

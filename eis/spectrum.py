@@ -261,8 +261,9 @@ class Spectrum:
 
     @property
     def name(self) -> str:
-        """What to call the spectrum: the file it came from, or its title."""
-        return str(self.metadata.get("file") or self.metadata.get("title") or "spectrum")
+        """What to call the spectrum: the file it came from, with its number if it has one, or its title."""
+        called = str(self.metadata.get("file") or self.metadata.get("title") or "spectrum")
+        return f"{called} [{self.metadata['index']}]" if "index" in self.metadata else called
 
     def __len__(self) -> int:
         return int(self.used.sum())

@@ -285,6 +285,39 @@ def test_one_bad_spectrum_of_a_file_costs_none_of_the_others_and_is_named_by_its
     assert "all.nc [0]" in done.stderr
 
 
+def test_the_verdicts_of_a_file_with_several_spectra_are_numbered_wherever_they_stand(tmp_path):
+    noise = 1e-3 * np.random.default_rng(2).normal(size=(2, F.size))
+    write_collection([Spectrum.of(F, RC * (1 + one)) for one in noise], tmp_path / "all.nc")
+    command = ("check", tmp_path / "all.nc", "--area", "1", "--circuit", CIRCUIT, "--out", tmp_path / "out")
+    shown = run_eis(*command).stdout
+    entries = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))["results"]
+    assert [entry["index"] for entry in entries] == [0, 1]
+    told = (tmp_path / "out" / "junit.xml").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    for text in (shown, told, page):
+        assert "all.nc [0]" in text
+        assert "all.nc [1]" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (("check", "cell.csv", "--bogus"), "--bogus"),
+        (("check",), "FILES"),
+        (("check", "cell.csv", "--area", "1", "--k", "wide"), "--k"),
+        (("chek", "cell.csv"), "chek"),
+    ],
+)
+def test_a_mistyped_command_line_is_a_document_too_where_one_is_asked_for(line, says):
+    done = run_eis(*line, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert done.returncode == 2
+    assert says in error["message"]
+    assert error["mend"]
+    assert says in done.stderr
+    assert run_eis(*line).stdout == ""
+
+
 def test_an_archive_is_named_by_a_text_as_well_as_by_a_path(tmp_path):
     table(tmp_path / "cell.csv", RC)
     refit(str(tmp_path), CIRCUIT, str(tmp_path / "out.csv"))

@@ -216,6 +216,10 @@ def main() -> None:
     try:
         refuse_namesakes()
         app(standalone_mode=True)
+    except SystemExit as ended:
+        if "--json" in sys.argv and (refused := _refused(ended)) is not None:
+            output.write_document(_command(), [], error=refused.to_dict())
+        raise
     except EisError as error:
         output.complain_of(error)
         if "--json" in sys.argv:
@@ -225,6 +229,15 @@ def main() -> None:
         traceback.print_exc()
         output.complain("this is a bug in eis itself; please report it with the lines above")
         sys.exit(output.INTERNAL_BUG)
+
+
+def _refused(ended: SystemExit) -> ConfigError | None:
+    """Return what typer refused as it read the command line; None if the command did not end by that."""
+    told = getattr(ended.__context__, "format_message", None)  # typer's own click is none of its public names
+    if told is None:
+        return None
+    what, command = " ".join(told().split()).rstrip("."), _command()
+    return ConfigError(what, where=command, mend="Write --help behind the command to see what it takes.")
 
 
 def _terminate(number: int, frame: Any) -> None:

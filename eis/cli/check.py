@@ -17,6 +17,7 @@ from eis.cli.options import (
     Weight,
     announce_compiling,
     made,
+    numbered,
     read,
 )
 from eis.errors import ConfigError, EisError
@@ -118,7 +119,7 @@ def check(
     code = 0
     for name in output.expand(files):
         try:
-            for spectrum in read(name, columns):
+            for spectrum in numbered(read(name, columns)):
                 owners.append((len(entries), spectrum))
                 entries.append({})
         except EisError as error:
@@ -141,7 +142,8 @@ def check(
         for (place, spectrum), one in zip(owners, found, strict=True):
             advance()
             if isinstance(one, EisError):
-                entries[place] = {"file": spectrum.metadata.get("file"), "error": one.to_dict()}
+                known_as = {key: spectrum.metadata[key] for key in ("file", "index") if key in spectrum.metadata}
+                entries[place] = {**known_as, "error": one.to_dict()}
                 code = max(code, one.exit_code)
             else:
                 entries[place] = one.to_dict()

@@ -35,6 +35,11 @@ def read(name: str, columns: str | None = None) -> list[Spectrum]:
     return read_all(name, columns=columns)
 
 
+def numbered(spectra: list[Spectrum]) -> list[Spectrum]:
+    """Give each spectrum its ``index``, from 0, if its file holds several."""
+    return [one.with_metadata(index=i) for i, one in enumerate(spectra)] if len(spectra) > 1 else spectra
+
+
 def each_spectrum(
     name: str, columns: str | None, work: Callable[[Spectrum, str], tuple[output.Entry, int]]
 ) -> Iterator[tuple[output.Entry, int]]:
