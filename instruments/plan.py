@@ -20,7 +20,9 @@ from instruments.mains import Mains as Mains  # part of what a plan is described
 from instruments.planned import PlannedSweep
 from instruments.potentiostat import OVERHEAD_S, Sweep
 
-SCHEMA = "eis.plan/1"
+SCHEMA = "eis.sweep-plan/1"
+DIGESTED = "eis.plan/1"
+"""What digests begin with, so that a sweep of any journal can be gone on with."""
 MOST_SHOWN = 10
 """How many moved points a description lists."""
 
@@ -226,7 +228,7 @@ class Plan:
         """
         levels = ("amplitude_v", "dc_v", "amplitude_a", "dc_a")
         what = {
-            "schema": SCHEMA,
+            "schema": DIGESTED,
             "levels": {name: _text(level) for name in levels if (level := getattr(self.sweep, name))},
             "steps": [[_text(s.frequency_hz), s.cycles, _text(s.settle_s), s.repeat] for s in self.steps],
         }
@@ -268,7 +270,7 @@ class Plan:
             cycles = sorted({step.cycles for step in group})
             spread = f"{cycles[0]:,}" if len(cycles) == 1 else f"{cycles[0]:,} to {cycles[-1]:,}"
             lines.append(
-                f"  from {format_si(low, 'Hz', digits=3):>7}  {_count(len(group), 'point'):>9}  "
+                f"  from {format_si(low, 'Hz', digits=3):>7} up  {_count(len(group), 'point'):>9}  "
                 f"{format_duration(seconds):>12}"
                 + (f"  {spread.replace(',', ' ')} cycles each" if self.is_paced else "")
             )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import pyvisa
 
 from eis.cli import bench
 from eis.errors import ConfigError
+from eis.readers import read
 from instruments import Sweep, connect
 from instruments.connect import DRIVERS
 from instruments.emulated.cells import SYMMETRIC
@@ -107,3 +109,13 @@ def test_a_wrong_wish_is_refused_in_words(arguments: tuple[str, ...], words: str
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda one: one.name)
 def test_every_model_can_be_made(model) -> None:  # type: ignore[no-untyped-def]
     assert not model.make(SYMMETRIC).cell_is_on
+
+
+def test_a_sweep_of_which_every_point_is_overloaded_is_kept_and_decides_nothing(tmp_path: Path) -> None:
+    faults = tmp_path / "faults.toml"
+    faults.write_text("[points]\n" + "".join(f'{point} = "overload"\n' for point in range(6)))
+    with emulated("--fault", str(faults)) as resource:
+        done = eis("measure", "--resource", resource, "--sweep", "1e5:1e4:5", "--out", tmp_path / "cell.nc")
+    assert done.returncode == 3
+    assert "None of the 6 points can be used: overload 6 times" in done.stderr
+    assert read(tmp_path / "cell.nc").all_frequency_hz.size == 6

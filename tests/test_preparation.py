@@ -37,7 +37,7 @@ def test_points_near_mains_are_moved_the_first_is_repeated_and_the_spectrum_says
     )
     assert "Moved aside from mains" in told[0]
     assert np.abs(spectrum.frequency_hz / 50 - 1).min() >= 0.0099
-    assert spectrum.metadata["plan"]["schema"] == "eis.plan/1"
+    assert spectrum.metadata["plan"]["schema"] == "eis.sweep-plan/1"
     assert spectrum.metadata["drift"]["verdict"]
     (again,) = read_all(out)
     assert again.metadata["drift"] == spectrum.metadata["drift"]

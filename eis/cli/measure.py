@@ -31,6 +31,9 @@ RESERVED = (
 AT_REST = "ocv"
 """What ``--dc`` says for the open-circuit voltage."""
 NO_LIMIT = "none"
+NOTHING_TO_JUDGE = 3
+"""Exit code where the instrument did what it was told and no point is of use."""
+USELESS = "Look at the connections, and at the range and the amplitude for an overload; the points are kept."
 LIMITS = "Limits: what the cell is never to be asked"
 T = TypeVar("T")
 
@@ -156,16 +159,31 @@ def measure(
         return spectrum
 
     spectra = [capture(*one) for one in sweeps]
-    judged = _judged(spectra, plan) if linearity else None
+    useless = [spectrum for spectrum in spectra if not len(spectrum)]
+    judged = _judged(spectra, plan) if linearity and not useless else None
     if json:
         more = {"linearity": judged.to_dict()} if judged else {}
         output.write_document("measure", [spectrum.to_dict() for spectrum in spectra], **more)
-        return
-    for spectrum, (_, path) in zip(spectra, sweeps, strict=True):
-        output.say(repr(spectrum))
-        output.say(f"wrote {path}")
-    if judged:
-        output.say(str(judged))
+    else:
+        for spectrum, (_, path) in zip(spectra, sweeps, strict=True):
+            output.say(repr(spectrum))
+            output.say(f"wrote {path}")
+        if judged:
+            output.say(str(judged))
+    for spectrum in useless:
+        output.complain(f"{_why_useless(spectrum)} ({spectrum.name}). {USELESS}")
+    if useless:
+        raise typer.Exit(NOTHING_TO_JUDGE)
+
+
+def _why_useless(spectrum: Spectrum) -> str:
+    """Return a sentence that counts the flags of a spectrum of which no point is in use."""
+    from eis.spectrum import EXCLUDING, Quality
+
+    flags = {str(flag.name).lower().replace("_", " "): flag for flag in Quality if flag & EXCLUDING}
+    counts = {name: int((spectrum.quality & int(flag) != 0).sum()) for name, flag in flags.items()}
+    said = ", ".join(f"{name} {count} times" for name, count in counts.items() if count)
+    return f"None of the {spectrum.all_frequency_hz.size} points can be used: {said}"
 
 
 def _sweeps(plan: Sweep, out: Path, times: int, linearity: bool, resume: Path | None) -> list[tuple[Sweep, Path]]:
