@@ -108,12 +108,16 @@ def refit(
     done = dict(before)
     if on_progress is not None and before:
         on_progress(ready, total)
-    for task, result in _work(left, settings, parts, suffix, workers, scheduler):
-        _log(parts, result)
-        done[result.number] = result
-        ready += len(task)
-        if on_progress is not None:
-            on_progress(ready, total)
+    try:
+        for task, result in _work(left, settings, parts, suffix, workers, scheduler):
+            _log(parts, result)
+            done[result.number] = result
+            ready += len(task)
+            if on_progress is not None:
+                on_progress(ready, total)
+    finally:
+        if not done:  # it ended before anything was ready, and leaves nothing to go on with
+            shutil.rmtree(parts, ignore_errors=True)
     _gather(parts, out, suffix, settings, tasks)
     return Summary(
         out=out,

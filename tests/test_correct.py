@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from eis import archive
+from eis.collection_writer import write_collection
 from eis.readers import read_all
 from eis.spectrum import Spectrum
 from tests.command_line import eis
@@ -34,6 +35,28 @@ def test_the_short_is_taken_out_and_the_raw_file_stays(files: Path) -> None:
     (corrected,) = read_all(files / "out" / "cell.corrected.nc")
     assert corrected.z_ohm == pytest.approx(CELL, rel=1e-12)
     assert (files / "cell.nc").read_bytes() == before
+
+
+def test_every_spectrum_of_a_file_is_corrected_into_a_file_of_its_own(files: Path) -> None:
+    write_collection([Spectrum.of(FREQUENCY, factor * CELL + LEADS) for factor in (1, 2)], files / "all.nc")
+    done = eis("correct", files / "all.nc", "--short", files / "short.nc", "--out", files / "out")
+    assert done.returncode == 0
+    for factor in (1, 2):
+        (corrected,) = read_all(files / "out" / f"all-{factor}.corrected.nc")
+        assert corrected.z_ohm == pytest.approx(factor * CELL, rel=1e-12)
+
+
+def test_columns_with_names_of_their_own_can_be_corrected(files: Path) -> None:
+    for name, z in (("cell", CELL + LEADS), ("short", LEADS)):
+        rows = [
+            f"{f!r};{one.imag!r};{one.real!r}\n" for f, one in zip(FREQUENCY.tolist(), z.tolist(), strict=True)
+        ]
+        (files / f"{name}.txt").write_text("omega;x;r\n" + "".join(rows))
+    columns = "frequency=omega,imag=x,real=r"
+    options = ("--short", files / "short.txt", "--columns", columns, "--out", files / "out")
+    assert eis("correct", files / "cell.txt", *options).returncode == 0
+    (corrected,) = read_all(files / "out" / "cell.corrected.nc")
+    assert corrected.z_ohm == pytest.approx(CELL, rel=1e-12)
 
 
 def test_nothing_is_corrected_twice(files: Path) -> None:

@@ -182,6 +182,7 @@ def test_a_scheduler_that_is_not_there_is_refused_in_words(collection, tmp_path,
     monkeypatch.setattr(refit_pool, "FINDS_S", 0.3)
     with pytest.raises(ConfigError, match="no scheduler"):
         refit(collection, TRUTH.circuit, tmp_path / "out.csv", scheduler="tcp://127.0.0.1:1")
+    assert list(tmp_path.glob("out.csv*")) == []
 
 
 def test_a_run_that_stopped_goes_on_and_gives_the_same_table(archive, tmp_path):

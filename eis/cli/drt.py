@@ -64,7 +64,7 @@ def drt(
     shown: list[tuple[str, Any]] = []
     measured: list[Spectrum] = []
 
-    def work(spectrum: Spectrum, label: str) -> tuple[output.Entry, int]:
+    def work(spectrum: Spectrum, place: output.Entry) -> tuple[output.Entry, int]:
         found = run(spectrum, **options)
         entry: output.Entry = found.to_dict()
         if windows:
@@ -72,7 +72,7 @@ def drt(
             entry["windows"] = [
                 dict(zip(("from_s", "to_s", "r_ohm", "u_r_ohm"), one, strict=True)) for one in sums
             ]
-        shown.append((label, found))
+        shown.append((output.named(place), found))
         measured.append(spectrum)
         if plot:
             from eis.drt_plots import plot_drt

@@ -67,7 +67,7 @@ def fit(
     shown: list[str] = []
     before: list[Fit] = []
 
-    def work(spectrum: Spectrum, label: str) -> tuple[output.Entry, int]:
+    def work(spectrum: Spectrum, place: output.Entry) -> tuple[output.Entry, int]:
         entry: output.Entry = {}
         if rivals:
             from fitting.selection import compare as rank
@@ -76,13 +76,13 @@ def fit(
             circuits = [str(one) for one in (*([parsed] if parsed else []), *rivals)]
             fits = select(spectrum, circuits, weight=chosen)
             found, ranking = fits[0], rank(fits)
-            shown.append(f"{label}: {ranking}")
+            shown.append(f"{output.named(place)}: {ranking}")
             entry["comparison"] = ranking.to_dict()
         else:
             near = before[-1] if sequence and before else None
             found = run(parsed, spectrum, weight=chosen, start=first, fix=held, bounds=limited, near=near)  # type: ignore[arg-type]
         before.append(found)
-        shown.append(f"{label}: {found}")
+        shown.append(f"{output.named(place)}: {found}")
         intervals: list[Profile] = []
         for wanted, terms in profiled.items():
             from fitting.profile import profile as walk

@@ -41,17 +41,18 @@ def numbered(spectra: list[Spectrum]) -> list[Spectrum]:
 
 
 def each_spectrum(
-    name: str, columns: str | None, work: Callable[[Spectrum, str], tuple[output.Entry, int]]
+    name: str, columns: str | None, work: Callable[[Spectrum, output.Entry], tuple[output.Entry, int]]
 ) -> Iterator[tuple[output.Entry, int]]:
     """Do `work` with every spectrum of a file, and go on after a bad one.
 
-    `work` is told how to call the spectrum. The entries of a file that holds several have their ``index``, from 0.
+    `work` is told where the spectrum stands, which its entry says too: ``file``, and ``index`` from 0 if that holds
+    several.
     """
     spectra = read(name, columns)
     for i, spectrum in enumerate(spectra):
         place: output.Entry = {"file": name, "index": i} if len(spectra) > 1 else {"file": name}
         try:
-            entry, code = work(spectrum, output.named(place))
+            entry, code = work(spectrum, place)
         except EisError as error:
             entry, code = {"error": error.to_dict()}, error.exit_code
         yield {**place, **entry}, code

@@ -55,7 +55,7 @@ def validate(
     others = read(other_amplitude, columns) if other_amplitude else []
     seen: list[tuple[Spectrum, Validity]] = []
 
-    def work(spectrum: Spectrum, _: str) -> tuple[output.Entry, int]:
+    def work(spectrum: Spectrum, _: output.Entry) -> tuple[output.Entry, int]:
         found = test(spectrum, repeats=repeats, other_amplitude=others[0] if others else None)
         seen.append((spectrum, found))
         modulus = zhit_of(spectrum, found)
