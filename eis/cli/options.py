@@ -45,7 +45,7 @@ def each_spectrum(
 ) -> Iterator[tuple[output.Entry, int]]:
     """Do `work` with every spectrum of a file, and go on after a bad one.
 
-    `work` is told where the spectrum stands, which its entry says too: ``file``, and ``index`` from 0 if that holds
+    `work` is told where the spectrum stands, as its entry says: ``file``, and ``index`` from 0 if that holds
     several.
     """
     spectra = read(name, columns)
