@@ -28,14 +28,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from eis.errors import ConfigError, StoreError
 from eis.store_schema import FIRST, RECORDS, prepare, searchable
+from eis.store_sqlite import sqlite_engine
 
-BUSY_S = 10.0
-"""How long a locked database is waited for (s)."""
 MAX_CONTENT_BYTES = 64 * 1024 * 1024
 
 
@@ -121,7 +119,8 @@ class Store:
         station : str
             Whose records are appended.
         make : bool
-            Whether a store is made where there is none; if not, another program's database is left alone.
+            Whether a store is made where there is none; if not, another program's database is left alone, and a
+            file on a write-protected medium can be read.
 
         Raises
         ------
@@ -135,7 +134,8 @@ class Store:
         try:
             address = sa.make_url(url)
             where = address.render_as_string(hide_password=True)
-            engine = sa.create_engine(address, connect_args=_arguments(address))
+            is_sqlite = address.get_backend_name() == "sqlite"
+            engine = sqlite_engine(address, only_to_read=not make) if is_sqlite else sa.create_engine(address)
         except (SQLAlchemyError, ImportError) as error:
             raise ConfigError(
                 f"The store cannot be opened: {_first_line(error)}",
@@ -143,8 +143,6 @@ class Store:
                 mend="Give a file name, or a URL such as postgresql+psycopg://user@host/name (pip install "
                 "'interfacial-eis[station]' brings its driver).",
             ) from error
-        if address.get_backend_name() == "sqlite":
-            _speak_sqlite(engine)
         store = cls(engine, station, where)
         try:
             with store._translated("opened"):
@@ -348,12 +346,13 @@ class Store:
         except IntegrityError:
             raise
         except (SQLAlchemyError, OSError, UnicodeError) as error:
-            reason = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreError(
-                f"The store cannot be {what}: {_first_line(reason)}",
-                where=self._where,
-                mend="Free space on the disk, close what holds the database, or check its address; then go on.",
-            ) from error
+            reason = _first_line(error.orig if isinstance(error, DBAPIError) else error)
+            mend = "Free space on the disk, close what holds the database, or check its address; then go on."
+            if "readonly" in reason or "unable to open" in reason:
+                mend = (
+                    "Check that its folder is there and that you may write to both, or copy the store elsewhere."
+                )
+            raise StoreError(f"The store cannot be {what}: {reason}", where=self._where, mend=mend) from error
 
 
 def _record(row: Any) -> Record:
@@ -368,27 +367,6 @@ def _record(row: Any) -> Record:
             mend="`eis verify` says which records are not what was written.",
         )
     return Record(row.station, row.number, row.run, row.kind, row.at, content, row.previous, row.sha256)
-
-
-def _arguments(address: sa.URL) -> dict[str, Any]:
-    return {"timeout": BUSY_S} if address.get_backend_name() == "sqlite" else {}
-
-
-def _speak_sqlite(engine: sa.Engine) -> None:
-    """Make SQLite keep every commit through a power cut, let readers read on, and take the write lock at once."""
-
-    @event.listens_for(engine, "connect")
-    def opened(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # transactions are begun by us, below
-        cursor = connection.cursor()
-        for name, value in (("journal_mode", "WAL"), ("synchronous", "FULL"), ("foreign_keys", "ON")):
-            cursor.execute(f"PRAGMA {name}={value}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: sa.Connection) -> None:
-        reads = connection.get_execution_options().get("reads")
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _first_line(error: object) -> str:

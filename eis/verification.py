@@ -172,7 +172,8 @@ def _verify_store(place: str | os.PathLike[str]) -> Verification:
         because = f"{wrong[0]} is not the file that was recorded ({len(wrong)} of {n_files} are not)."
         return Verification(shown, "origin changed", n_spectra, changed, because)
     there = n_files - len(changed)
-    because = f"{chain.n_records} records follow each other; {there} of {n_files} files are here and unchanged."
+    records = "1 record" if chain.n_records == 1 else f"{chain.n_records} records follow each other"
+    because = f"{records}; {there} of {n_files} files are here and unchanged."
     return Verification(shown, "intact", n_spectra, changed, because)
 
 

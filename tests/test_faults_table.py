@@ -23,7 +23,6 @@ import numpy as np
 import pytest
 
 from eis import archive
-from eis import store as store_module
 from eis.cli.app import main
 from eis.live import Live
 from eis.shipped import folder
@@ -230,7 +229,7 @@ def a_full_disk(room: Room) -> Said:
 
 def a_locked_store(room: Room) -> Said:
     Store.open(room.path / "station.db").close()
-    room.patch.setattr(store_module, "BUSY_S", 0.05)
+    room.patch.setattr("eis.store_sqlite.BUSY_S", 0.05)
     with contextlib.closing(sqlite3.connect(room.path / "station.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         said = room.station()

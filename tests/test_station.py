@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 
 import eis
-from eis import store as store_module
 from eis.errors import BusyError, ConfigError, EisError, StoreError
 from eis.interlock import Interlock
 from eis.outbox import NotDeliveredError, Outbox
@@ -85,7 +84,7 @@ def test_an_id_that_could_leave_its_folder_is_refused_before_anything_begins(pas
 def test_a_store_that_cannot_be_written_makes_no_pass_and_nothing_is_lost(
     passing: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "BUSY_S", 0.05)
+    monkeypatch.setattr("eis.store_sqlite.BUSY_S", 0.05)
     with open_bench(passing) as bench:
         with closing(sqlite3.connect(passing.path("station.db"), isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

@@ -164,6 +164,37 @@ def test_a_database_of_another_program_is_left_alone_where_no_store_is_to_be_mad
     assert len(path.read_bytes()) == len(before)
 
 
+@pytest.fixture
+def protected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a store of one record whose folder is write-protected, for this process at least."""
+    file = tmp_path / "sealed" / "s.db"
+    file.parent.mkdir()
+    with Store.open(file) as store:
+        store.append("verdict", run="r1", content={"cell": "A1"})
+    file.chmod(0o444)
+    file.parent.chmod(0o555)
+    monkeypatch.setattr("eis.store_sqlite.os.access", lambda path, mode: mode != os.W_OK)  # root may write anyway
+    yield file
+    file.parent.chmod(0o755)
+    file.chmod(0o644)
+
+
+def test_a_store_on_a_write_protected_medium_is_read_and_nothing_is_put_beside_it(protected: Path) -> None:
+    with Store.open(protected, make=False) as store:
+        assert [record.run for record in store.records()] == ["r1"]
+        assert store.verify().is_intact
+        with pytest.raises(StoreError, match=r"readonly.*you may write"):
+            store.append("verdict", run="r2", content={})
+    assert [path.name for path in protected.parent.iterdir()] == ["s.db"]
+
+
+def test_a_write_protected_store_whose_newest_records_are_beside_it_is_refused(protected: Path) -> None:
+    protected.parent.chmod(0o755)
+    protected.with_name("s.db-wal").write_bytes(b"records")
+    with pytest.raises(StoreError, match=r"not closed.*Copy s\.db and s\.db-wal"):
+        Store.open(protected, make=False)
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     path.write_bytes(b"not a database at all, but long enough to be looked at" * 40)
@@ -175,7 +206,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_a_database_another_program_holds_is_waited_for_and_then_refused_in_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_S", 0.2)
+    monkeypatch.setattr("eis.store_sqlite.BUSY_S", 0.2)
     path = tmp_path / "a.db"
     filled(str(path))
     with (
