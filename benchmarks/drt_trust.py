@@ -4,8 +4,8 @@
     python benchmarks/drt_trust.py --n 200 --only bands
     python benchmarks/drt_trust.py --only probability --refit       # prints the numbers in fitting/drt_peaks.py
 
-bands        share of the 95 % bands of γ (within the sweep) and of the 95 % intervals of peaks' R and τ that hold
-             the truth, over `n` draws of noise for each pair of arcs, and over random cells
+bands        share of the 95 % bands of γ (within the sweep) and of the 95 % intervals of peaks' R and τ, of ∫γ and
+             of R∞ that hold the truth, over `n` draws of noise for each pair of arcs, and over random cells
 probability  random cells of one to three arcs (ZARC, RC, Havriliak–Negami; R over two decades, 0.4 decades or more
              apart; 0.1 to 1 % noise): of the maxima given a probability, the share within 0.45 decades of one
 spurious     cells of one and two arcs at 0.1 to 1 % noise: how many peaks there are that belong to no arc
@@ -39,6 +39,8 @@ from fitting.relaxation import drt
 
 Arc = tuple[float, float, float]
 """R (ohm), τ (s) and exponent."""
+Case = tuple[np.ndarray, np.ndarray, list[Arc], float]
+"""Frequency (Hz), impedance (ohm), arcs, and R∞ (ohm)."""
 F = np.geomspace(1e6, 1e-2, 81)
 PAIRS: dict[str, list[Arc]] = {
     "one arc": [(50, 1e-3, 0.85)],
@@ -70,15 +72,15 @@ def noisy(z: np.ndarray, noise: float, rng: np.random.Generator) -> np.ndarray:
     return z * (1 + noise * (rng.standard_normal(z.size) + 1j * rng.standard_normal(z.size)))
 
 
-def pair(arcs: list[Arc], n: int, noise: float) -> Iterator[tuple[np.ndarray, np.ndarray, list[Arc]]]:
+def pair(arcs: list[Arc], n: int, noise: float) -> Iterator[Case]:
     rng = np.random.default_rng(12129)
     w = 2j * np.pi * F
     clean = 10 + sum(r / (1 + (w * tau) ** a) for r, tau, a in arcs)
     for _ in range(n):
-        yield F, noisy(clean, noise, rng), arcs
+        yield F, noisy(clean, noise, rng), arcs, 10.0
 
 
-def random_arcs(n: int, noise: float, seed: int = 777) -> Iterator[tuple[np.ndarray, np.ndarray, list[Arc]]]:
+def random_arcs(n: int, noise: float, seed: int = 777) -> Iterator[Case]:
     rng = np.random.default_rng(seed)
     w = 2j * np.pi * F
     for _ in range(n):
@@ -86,17 +88,18 @@ def random_arcs(n: int, noise: float, seed: int = 777) -> Iterator[tuple[np.ndar
         while np.diff(places).min(initial=9) < 1.3:
             places = np.sort(rng.uniform(-5.5, 0.5, count))
         arcs = [(10 ** rng.uniform(0.7, 2), float(10**p), rng.uniform(0.7, 0.97)) for p in places]
-        z = 10 ** rng.uniform(0, 1.5) + sum(r / (1 + (w * tau) ** a) for r, tau, a in arcs)
-        yield F, noisy(z, noise, rng), arcs
+        r_inf = 10 ** rng.uniform(0, 1.5)
+        z = r_inf + sum(r / (1 + (w * tau) ** a) for r, tau, a in arcs)
+        yield F, noisy(z, noise, rng), arcs, r_inf
 
 
-def zarc2(n: int) -> Iterator[tuple[np.ndarray, np.ndarray, list[Arc]]]:
+def zarc2(n: int) -> Iterator[Case]:
     work = workload("ZARC2", n)
     for truth, z in zip(work.truth, work.z_ohm, strict=True):
-        yield work.frequency_hz, z, [tuple(truth[1:4]), tuple(truth[4:7])]
+        yield work.frequency_hz, z, [tuple(truth[1:4]), tuple(truth[4:7])], float(truth[0])
 
 
-def cells(n: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, list[Arc]]]:
+def cells(n: int, seed: int) -> Iterator[Case]:
     """Yield random cells of one to three processes of three kinds, on different grids."""
     rng = np.random.default_rng(seed)
     for _ in range(n):
@@ -105,7 +108,8 @@ def cells(n: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, list[Arc]
         count, places = int(rng.integers(1, 4)), np.zeros(3)
         while np.diff(places).min(initial=9) < 0.4:
             places = np.sort(rng.uniform(-5.8, -lowest - 1.3, count))
-        w, z = 2j * np.pi * f, np.full(f.size, 10 ** rng.uniform(0, 1.5), dtype=complex)
+        r_inf = 10 ** rng.uniform(0, 1.5)
+        w, z = 2j * np.pi * f, np.full(f.size, r_inf, dtype=complex)
         arcs: list[Arc] = []
         for p in places:
             kind, r, a = rng.random(), 10 ** rng.uniform(0, 2), rng.uniform(0.65, 1.0)
@@ -114,7 +118,7 @@ def cells(n: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, list[Arc]
             arcs.append((r, float(10**p), a))
         if rng.random() < 0.3:
             z += w * 10 ** rng.uniform(-8, -6.5)
-        yield f, noisy(z, 10 ** rng.uniform(-3, -2), rng), arcs
+        yield f, noisy(z, 10 ** rng.uniform(-3, -2), rng), arcs, r_inf
 
 
 def belong(taus: list[float], arcs: list[Arc]) -> list[bool]:
@@ -128,15 +132,16 @@ def belong(taus: list[float], arcs: list[Arc]) -> list[bool]:
     return out
 
 
-def coverage(name: str, source: Iterator[tuple[np.ndarray, np.ndarray, list[Arc]]], **options: Any) -> None:
-    band, r_holds, tau_holds, error, window = [], [], [], [], []
-    for f, z, arcs in source:
+def coverage(name: str, source: Iterator[Case], **options: Any) -> None:
+    band, r_holds, tau_holds, error, window, beside = [], [], [], [], [], []
+    for f, z, arcs, r_inf in source:
         found = drt(Spectrum.of(f, z), **options)
         seen = (found.tau_s > 1 / (2 * np.pi * f[0])) & (found.tau_s < 1 / (2 * np.pi * f[-1]))
         truth = gamma_of(found.tau_s, arcs)
         band.append(((truth >= found.gamma_low_ohm) & (truth <= found.gamma_high_ohm))[seen].mean())
         r, u = found.resistance_between(0.0, math.inf)
         window.append(abs(r - sum(a[0] for a in arcs)) < 1.96 * u)
+        beside.append(abs(found.r_inf_ohm - r_inf) < 1.96 * found.u_r_inf_ohm)
         if len(found.peaks) != len(arcs) or not all(belong([p.tau_s for p in found.peaks], arcs)):
             continue
         for p, (r0, tau0, _) in zip(found.peaks, arcs, strict=True):
@@ -147,13 +152,13 @@ def coverage(name: str, source: Iterator[tuple[np.ndarray, np.ndarray, list[Arc]
     kind = options["method"] + (f", {options['draws']} draws" if options.get("draws") else "")
     print(
         f"{name:24}{kind:26}{np.mean(band):8.1%}{np.mean(r_holds):8.1%}{np.mean(tau_holds):8.1%}"
-        f"{np.mean(window):8.1%}{np.median(error):9.2%}{np.max(error):8.1%}{len(error):7d}",
+        f"{np.mean(window):8.1%}{np.mean(beside):8.1%}{np.median(error):9.2%}{np.max(error):8.1%}{len(error):7d}",
         flush=True,
     )
 
 
 def bands(n: int) -> None:
-    print(f"{'':24}{'':26}{'band':>8}{'R':>8}{'τ':>8}{'∫γ':>8}{'R median':>9}{'max':>8}{'peaks':>7}")
+    print(f"{'':24}{'':26}{'band':>8}{'R':>8}{'τ':>8}{'∫γ':>8}{'R∞':>8}{'R median':>9}{'max':>8}{'peaks':>7}")
     for method in METHODS:
         for noise in (0.001, 0.003, 0.01):
             for name, arcs in PAIRS.items():
@@ -197,7 +202,7 @@ def probability(n: int, refit: bool) -> None:
     watch = Watch()
     for method in METHODS:
         told, real, given, true, features = [], [], [], [], []
-        for f, z, arcs in cells(n, 1 if refit else 99):
+        for f, z, arcs, _ in cells(n, 1 if refit else 99):
             watch.rounds.clear()
             found = drt(Spectrum.of(f, z), method=method)
             told += [p.probability for p in found.peaks]
@@ -231,7 +236,7 @@ def spurious(n: int) -> None:
                         for p, ours in zip(d.peaks, belong([p.tau_s for p in d.peaks], arcs), strict=True)
                         if not ours
                     ]
-                    for f, z, arcs in pair(PAIRS[name], n, noise)
+                    for f, z, arcs, _ in pair(PAIRS[name], n, noise)
                     for d in [drt(Spectrum.of(f, z), method=method)]
                 ]
                 half, sure = (np.mean([any(p > limit for p in one) for one in more]) for limit in (0.5, 0.9))

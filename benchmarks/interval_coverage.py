@@ -111,7 +111,7 @@ def count(n: int, draws: int, rng: np.random.Generator) -> None:
         low, high = found.budget.interval(0.95)
         held += low <= truth <= high
         for line in found.budget.lines:
-            shares[line.source] = shares.get(line.source, 0.0) + (line.u / found.budget.u) ** 2 / draws
+            shares[line.source] = shares.get(line.source, 0.0) + ((line.u or 0.0) / found.budget.u) ** 2 / draws
     low, high = (binom.ppf(p, draws, 0.95) / draws for p in (0.025, 0.975))
     print(found.budget)
     print("mean share of the variance: " + ", ".join(f"{name} {share:.0%}" for name, share in shares.items()))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eis.errors import ReadError, SpectrumError, StoreError
-from eis.spectrum import RealArray, Spectrum
+from eis.spectrum import UNITS, RealArray, Spectrum
 
 if TYPE_CHECKING:
     import netCDF4
@@ -40,6 +40,9 @@ _SEAL_SIZE = len(_SEAL) + 64
 _NAME = re.compile(r"[A-Za-z]\w*", re.ASCII)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _VARIABLES = ("frequency", "z_real", "z_imag", "quality")
+_UNITS = {"frequency": "Hz", "z_real": "ohm", "z_imag": "ohm"}
+_SYNONYMS = {"Hz": ("hertz", "Hertz"), "ohm": ("Ohm", "ohms", "Ω"), "s": ("seconds", "second")}
+_STATED = ("units", "scale_factor", "add_offset")
 _TAKEN = frozenset(_VARIABLES + CSV_COLUMNS)
 _OURS = frozenset(["Conventions", "coordinates"])
 
@@ -187,6 +190,9 @@ def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
         points = len(dataset.dimensions["frequency"]) if "frequency" in dataset.dimensions else 0
         shapes = {name: variable.dimensions for name, variable in variables.items()}
         kinds = {name: getattr(variable.dtype, "kind", "O") for name, variable in variables.items()}
+        stated = {
+            name: {k: one.getncattr(k) for k in one.ncattrs() if k in _STATED} for name, one in variables.items()
+        }
     found = attributes.get("eis_schema")
     if not isinstance(found, str) or found != SCHEMA:
         said = f"It follows the schema {str(found)[:40]!r}" if found is not None else "It names no eis_schema"
@@ -204,6 +210,7 @@ def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
             path=path,
             mend="Copy it again.",
         )
+    unstated = _check_units(stated, path)
     if not 0 < points <= MAX_POINTS or points * 8 * len(variables) > MAX_RATIO * size:
         raise ReadError(
             f"The file of {size} bytes declares {points} points in {len(variables)} arrays",
@@ -215,10 +222,32 @@ def _from_dataset(dataset: netCDF4.Dataset, size: int, path: Path) -> Spectrum:
     z = np.empty(points, dtype=np.complex128)
     z.real, z.imag = arrays.pop("z_real"), arrays.pop("z_imag")
     frequency, quality = arrays.pop("frequency"), arrays.pop("quality")
+    metadata = _metadata(attributes, path)
+    if unstated:
+        old = metadata.get("warnings", [])
+        taken = [f"The file states no unit of {name}: it was taken as {_UNITS[name]}." for name in unstated]
+        metadata["warnings"] = [*(old if isinstance(old, list) else [old]), *taken]
     try:
-        return Spectrum(frequency, z, quality.astype(np.int64), arrays, _metadata(attributes, path))
+        return Spectrum(frequency, z, quality.astype(np.int64), arrays, metadata)
     except SpectrumError as error:
         raise ReadError(error.what, path=path, mend=error.mend) from error
+
+
+def _check_units(stated: Mapping[str, Mapping[str, Any]], path: Path) -> list[str]:
+    """Refuse numbers that another program packed or converted; return the variables whose unit it left out."""
+    for name, attributes in stated.items():
+        unit = _UNITS.get(name) or UNITS.get(name.rsplit("_", 1)[-1])
+        found = attributes.get("units", unit)
+        wrong = "is packed" if len(attributes) > ("units" in attributes) else ""
+        if unit and not (isinstance(found, str) and found in (unit, *_SYNONYMS.get(unit, ()))):
+            wrong = f"is in {str(found)[:40]!r}, not in {unit}"
+        if wrong:
+            raise ReadError(
+                f"The variable {name} {wrong}: another program wrote it anew",
+                path=path,
+                mend="Write it as plain float64 in Hz, ohm and SI units.",
+            )
+    return [name for name in _UNITS if "units" not in stated[name]]
 
 
 @contextlib.contextmanager

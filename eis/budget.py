@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from scipy.special import ndtri, stdtrit
@@ -15,6 +15,8 @@ from eis.fitted import plain
 from eis.quantities import format_si, format_uncertain
 
 Origin = Literal["fit", "model", "area", "instrument", "fixture", "temperature", "pressure", "repeats"]
+NOT_STATED = "not stated"
+"""What is printed where nobody said how large an uncertainty is: it is not zero, it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,9 @@ class Line:
     ----------
     source : str
         Where it comes from.
-    u : float
-        Its contribution to the standard uncertainty (k = 1), in the unit of the quantity.
+    u : float, optional
+        Its contribution to the standard uncertainty (k = 1), in the unit of the quantity; 0 if it was stated, or
+        found, to be nothing; NaN if it could not be determined; None if nobody stated it.
     because : str
         How it was found, in words.
     degrees_of_freedom : float
@@ -34,9 +37,19 @@ class Line:
     """
 
     source: Origin
-    u: float
+    u: float | None
     because: str
     degrees_of_freedom: float = math.inf
+
+    def scaled(self, factor: float) -> Line:
+        """Return the line of `factor` times its quantity."""
+        return self if self.u is None else replace(self, u=self.u * abs(factor))
+
+
+def combined(lines: Iterable[Line]) -> float:
+    """Return the standard uncertainty of independent lines together, of those stated; NaN if none was."""
+    stated = [line.u for line in lines if line.u is not None]
+    return math.hypot(*stated) if stated else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +63,7 @@ class Budget:
     quantity, value, unit
         What it is about, e.g. ``"ASR of R2"``, 10.2, ``"Ω·cm²"``.
     lines : tuple of Line
-        Independent sources.
+        Independent sources; those that nobody stated are not in the sum, and `not_stated` names them.
 
     Notes
     -----
@@ -64,13 +77,18 @@ class Budget:
 
     @property
     def u(self) -> float:
-        """Combined standard uncertainty (k = 1); NaN if a line has none."""
-        return math.hypot(*(line.u for line in self.lines))
+        """Combined standard uncertainty (k = 1) of what was stated; NaN if that is nothing or a line has none."""
+        return combined(self.lines)
+
+    @property
+    def not_stated(self) -> tuple[str, ...]:
+        """The sources that `u` lacks because nobody said how large they are."""
+        return tuple(line.source for line in self.lines if line.u is None)
 
     @property
     def degrees_of_freedom(self) -> float:
         """Effective degrees of freedom of `u`; infinite if every line is taken as exact."""
-        spread = sum(line.u**4 / line.degrees_of_freedom for line in self.lines)
+        spread = sum((line.u or 0.0) ** 4 / line.degrees_of_freedom for line in self.lines)
         return self.u**4 / spread if spread > 0 else math.inf
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
@@ -91,10 +109,7 @@ class Budget:
 
     def scaled(self, factor: float, *, quantity: str, unit: str, more: Iterable[Line] = ()) -> Budget:
         """Return the budget of `factor` times this quantity, with `more` lines in the new unit."""
-        lines = (
-            Line(line.source, line.u * abs(factor), line.because, line.degrees_of_freedom) for line in self.lines
-        )
-        return Budget(quantity, self.value * factor, unit, (*lines, *more))
+        return Budget(quantity, self.value * factor, unit, (*(line.scaled(factor) for line in self.lines), *more))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of the JSON documents."""
@@ -110,13 +125,22 @@ class Budget:
             for line in self.lines
         ]
         head = plain({"value": self.value, "u": self.u, "degrees_of_freedom": self.degrees_of_freedom})
-        return {"quantity": self.quantity, "unit": self.unit} | head | {"lines": lines}
+        words = {"quantity": self.quantity, "unit": self.unit}
+        return words | head | {"not_stated": list(self.not_stated), "lines": lines}
+
+    @property
+    def heading(self) -> str:
+        """Quantity, value ± U (k = 2), and what that lacks."""
+        shown = f"{self.quantity}: {format_uncertain(self.value, self.u, self.unit)} (k = 2)"
+        return f"{shown}, without what is {NOT_STATED}: {', '.join(self.not_stated)}" if self.not_stated else shown
 
     def rows(self) -> list[tuple[str, str, str, str]]:
         """Return source, contribution, share of the variance and reason of every line, as words."""
         total = self.u**2
         return [
-            (
+            (line.source, NOT_STATED, "", line.because)
+            if line.u is None
+            else (
                 line.source,
                 format_si(line.u, self.unit, digits=3),
                 f"{line.u**2 / total:.0%}" if total > 0 else "n/a",
@@ -126,11 +150,10 @@ class Budget:
         ]
 
     def __str__(self) -> str:
-        shown = format_uncertain(self.value, self.u, self.unit)
-        lines = [f"{self.quantity}: {shown} (k = 2)"]
+        lines = [self.heading]
         lines += [f"  {source:<12} {u:>12}  {share:>5}  {because}" for source, u, share, because in self.rows()]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        title = notebook.escape(f"{self.quantity}: {format_uncertain(self.value, self.u, self.unit)} (k = 2)")
+        title = notebook.escape(self.heading)
         return f"<p><b>{title}</b></p>{notebook.table(('source', 'u', 'share', 'because'), self.rows())}"

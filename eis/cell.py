@@ -24,7 +24,7 @@ class Cell:
     area_cm2 : float
         Geometric area of one electrode (cm²).
     u_area_cm2 : float
-        Its standard uncertainty (cm², k = 1); 0 takes the area as exact.
+        Its standard uncertainty (cm², k = 1); with 0 no uncertainty counts as known, and the budget says so.
     interfaces_in_path : int, optional
         How many identical interfaces the current crosses: 2 in a symmetric cell, 1 in a half cell. None means
         not stated; nothing downstream then guesses.

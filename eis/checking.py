@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from eis.alternatives import would_change
-from eis.assignment import SURE, matches, may_be
+from eis.assignment import SURE, matches
+from eis.candidates import candidates_of, interfaces_of, share_of
 from eis.conformity import FOUR_WAY, DecisionRule, acceptance_limit, outcome, p_conform
 from eis.errors import ConfigError
 from eis.interface import THROUGH
@@ -254,7 +255,7 @@ def _judge_arcs(
     """Compare the arcs that may be the process of a limit with it, in every reading asked for."""
     process, rule = spec.process_of(limit), spec.rule_of(limit)
     named = element if process == spec.process else None
-    candidates = _candidates(arcs, process, named)
+    candidates = candidates_of(arcs, process, named)
     readings = (reading,) if reading in limit.readings else limit.readings
     findings = tuple(
         compare(
@@ -268,7 +269,7 @@ def _judge_arcs(
         )
         for arc in candidates
         for one in readings
-        for n in _interfaces(arc, process)
+        for n in interfaces_of(arc, process)
     )
     verdict, because = _decide(candidates, findings, limit, process, arcs, gate)
     if named is None and verdict in (
@@ -277,46 +278,14 @@ def _judge_arcs(
         Verdict.CONDITIONAL_PASS,
         Verdict.CONDITIONAL_FAIL,
     ):
-        share = sum(_share(arc, process) for arc in candidates)
+        share = sum(share_of(arc, process) for arc in candidates)
         if share < SURE:
-            listed = ", ".join(f"{arc.name} ({_share(arc, process):.0%})" for arc in candidates)
+            listed = ", ".join(f"{arc.name} ({share_of(arc, process):.0%})" for arc in candidates)
             because = (
                 f"whether the {process} was seen is not sure: it may be {listed}; name its arc if you know it"
             )
             verdict = Verdict.NOT_RESOLVED
     return Judged(limit, candidates, findings, verdict, because)
-
-
-def _candidates(arcs: Sequence[Interface], process: str, element: str | None) -> tuple[Interface, ...]:
-    """Return the arcs that may be the process the spec limits; the user's word wins."""
-    if element is not None:
-        chosen = tuple(arc for arc in arcs if arc.name == element)
-        if not chosen:
-            known = ", ".join(arc.name for arc in arcs) or "no arc at all"
-            raise ConfigError(f"The circuit has no arc {element!r}", where="element", mend=f"It has {known}.")
-        return chosen
-    possible = [arc for arc in arcs if matches(arc.process, process) or _may_be(arc, process)]
-    seen = tuple(arc for arc in possible if arc.resolved or matches(arc.process, process))
-    return seen or tuple(possible)  # a figment of the circuit does not stand beside an arc the data do show
-
-
-def _may_be(arc: Interface, process: str) -> bool:
-    """Tell whether an arc without a name may be a process; one of which nothing is known may be anything."""
-    return arc.process == "ambiguous" and (not arc.probabilities or may_be(arc.probabilities, process))
-
-
-def _share(arc: Interface, process: str) -> float:
-    """Return the probability that an arc is a process; 1 if it was named so without probabilities."""
-    if arc.probabilities:
-        return sum(p for name, p in arc.probabilities if matches(name, process))
-    return float(matches(arc.process, process))
-
-
-def _interfaces(arc: Interface, process: str) -> tuple[int, ...]:
-    """Return the possible numbers of interfaces in the path: the stated one, or one and two; one electrolyte."""
-    if process in THROUGH:
-        return (1,)
-    return (arc.interfaces_in_path,) if arc.interfaces_in_path else (1, 2)
 
 
 def _decide(

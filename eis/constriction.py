@@ -25,8 +25,11 @@ RealArray = NDArray[np.float64]
 
 PSI = Polynomial([1.0, -1.40978, 0.0, 0.34406, 0.0, 0.04305, 0.0, 0.02271])
 """ψ as a polynomial in √c; at c = 1 it leaves 4e-5 instead of 0."""
-HALVINGS = 60
-"""Halvings of the interval of ln c: 14 decades to 1e-17."""
+PSI_SLOPE = PSI.deriv()
+MOST_STEPS = 60
+"""Steps of Newton's method; four are usual, a dozen where next to nothing is left of the constriction."""
+CLOSE = 1e-14
+"""Relative step of √c at which no more is to be found."""
 LEAST_COVERAGE = 1e-14
 CAUSES = ("area", "kinetics", "both", "none")
 """`area`: R falls as C rises; `kinetics`: R changes at constant C; `both`: each as it likes; `none`: no change."""
@@ -167,14 +170,35 @@ def contact_coverage(
     """
     given = (asr_ohm_cm2, spot_radius_um, conductivity_s_cm, asr_ct_ohm_cm2)
     asr, a, sigma, ct = np.broadcast_arrays(*(_array(x) for x in given))
-    low, high = np.full(asr.shape, math.log(LEAST_COVERAGE)), np.zeros(asr.shape)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        more = interface_asr(np.exp(middle), ct, a, sigma) > asr
-        low, high = np.where(more, middle, low), np.where(more, high, middle)
     # The polynomial leaves 4e-5 of the constriction at full contact; without charge transfer that is no limit.
     possible = np.where(ct > 0, asr >= interface_asr(1.0, ct, a, sigma) * (1 - 1e-12), asr > 0)
-    return np.asarray(np.where(possible & np.isfinite(asr), np.exp((low + high) / 2), np.nan))
+    out = np.full(asr.shape, np.nan)
+    at = possible & np.isfinite(asr + a / sigma + ct)
+    out[at] = _root_of_coverage(asr[at], np.pi * a[at] * 1e-4 / (4 * sigma[at]), ct[at]) ** 2
+    return out
+
+
+def _root_of_coverage(asr: RealArray, alone: RealArray, ct: RealArray) -> RealArray:
+    """Solve ASR·x² = ASR_ct + ASR_alone·ψ(x) for x = √c, `alone` being the constriction of spots far apart.
+
+    The difference of the sides rises with x, as ψ falls. Newton's method begins at the solution for the first two
+    terms of ψ, which is never above the root, and halves the interval where it would leave it.
+    """
+    least = math.sqrt(LEAST_COVERAGE)
+    linear, whole = -PSI.coef[1] * alone, alone + ct
+    steepness = np.maximum(linear + np.sqrt(linear**2 + 4 * asr * whole), np.finfo(np.float64).tiny)
+    x = np.clip(2 * whole / steepness, least, 1.0)
+    low, high = x, np.ones(x.shape)
+    for _ in range(MOST_STEPS):
+        difference = asr * x**2 - alone * PSI(x) - ct
+        low, high = np.where(difference < 0, x, low), np.where(difference < 0, high, x)
+        step = x - difference / (2 * asr * x - alone * PSI_SLOPE(x))
+        there = np.where((low <= step) & (step <= high), step, (low + high) / 2)
+        close = np.abs(there - x) <= CLOSE * x
+        x = there
+        if close.all():
+            break
+    return np.asarray(x)
 
 
 def cause_probabilities(

@@ -9,8 +9,10 @@ charted as logarithms, because they scatter by factors. The rules for runs are N
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +72,98 @@ class ControlChart:
         return "; ".join([head, *said]) if said else f"{head}; in control"
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class ProcessChart:
+    """The control chart of one quantity at one station in one fixture: only these share a mean and limits.
+
+    Parameters
+    ----------
+    name : str
+        What it is of, e.g. ``"R·A of R2 at bench-3"``; of two charts never the same.
+    station, fixture, arc, circuit : str
+        Where and how it was measured; the last three are empty where the runs do not tell.
+    places : tuple of int
+        Where its values stand among the runs that were given.
+    chart : ControlChart
+        Of area-specific resistance (Ω·cm²).
+    limit : float, optional
+        Of the spec (Ω·cm²), as in its newest run.
+    """
+
+    name: str
+    station: str
+    fixture: str
+    arc: str
+    circuit: str
+    places: tuple[int, ...]
+    chart: ControlChart
+    limit: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry of the JSON documents; `signals` count the runs of this chart from 1."""
+        chart = self.chart
+        finite = {
+            name: value for name in ("centre", "low", "high") if math.isfinite(value := getattr(chart, name))
+        }
+        return {
+            "name": self.name,
+            "station": self.station,
+            "fixture": self.fixture or None,
+            "arc": self.arc or None,
+            "circuit": self.circuit or None,
+            "n": int(chart.values.size),
+            **dict.fromkeys(("centre", "low", "high")),
+            **finite,
+            "limit": self.limit,
+            "in_control": chart.is_in_control,
+            "signals": [{"run": place + 1, "rule": rule} for place, rule in chart.signals],
+            "said": str(chart),
+        }
+
+
+def process_charts(ends: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[ProcessChart, ...]:
+    """Chart the area-specific resistances of runs, each process by itself, in order of their first runs.
+
+    Data that failed their gate say nothing of the process and are left out.
+
+    Parameters
+    ----------
+    ends : sequence of (str, mapping)
+        Station and content of each record ``ended``, in order of time.
+    """
+    found: dict[tuple[str, str, str, str], list[int]] = {}
+    for place, (station, content) in enumerate(ends):
+        value = content.get("asr_ohm_cm2")
+        if isinstance(value, (int, float)) and value > 0 and content.get("verdict") != "INVALID_DATA":
+            fixture, circuit = (str(content.get(name) or "") for name in ("fixture", "circuit"))
+            found.setdefault((station, arc_of(content), fixture, circuit), []).append(place)
+    names = [
+        f"R·A of {arc or 'an arc'} at {station}" + (f", {held}" if held else "") for station, arc, held, _ in found
+    ]
+    count = Counter(names)
+    out = []
+    for name, ((station, arc, held, circuit), places) in zip(names, found.items(), strict=True):
+        chart = control_chart([ends[place][1]["asr_ohm_cm2"] for place in places])
+        limit = next((at for place in reversed(places) if (at := _limit(ends[place][1], arc)) is not None), None)
+        told = name if count[name] == 1 else f"{name} ({circuit or 'circuit not stated'})"
+        out.append(ProcessChart(told, station, held, arc, circuit, tuple(places), chart, limit))
+    return tuple(out)
+
+
+def arc_of(content: Mapping[str, Any]) -> str:
+    """Return the name of the arc whose area-specific resistance a record holds; empty if it does not tell."""
+    finding = content.get("finding")
+    known = content.get("asr_of") or (finding.get("arc") if isinstance(finding, Mapping) else "")
+    return str(known or "")
+
+
+def _limit(content: Mapping[str, Any], arc: str) -> float | None:
+    """Return the limit that an arc was held to, of R·A (ohm cm²)."""
+    finding = content.get("finding")
+    fits = isinstance(finding, Mapping) and finding.get("reading") == "asr" and finding.get("arc") == arc
+    return finding["limit"] if isinstance(finding, Mapping) and fits else None
+
+
 def control_chart(values: Sequence[float] | NDArray[np.float64], *, logarithmic: bool = True) -> ControlChart:
     """Chart values in order of time.
 
@@ -125,8 +219,9 @@ def _signals(deviation: NDArray[np.float64], sigma: float) -> tuple[tuple[int, s
 
 def _runs(places: Sequence[int]) -> str:
     """Return rising numbers in words: ``2, 45 to 48``."""
-    starts = [one for one in places if one - 1 not in places]
-    ends = [one for one in places if one + 1 not in places]
+    known = set(places)
+    starts = [one for one in places if one - 1 not in known]
+    ends = [one for one in places if one + 1 not in known]
     return ", ".join(f"{a}" if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True))
 
 

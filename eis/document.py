@@ -27,7 +27,7 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 import numpy as np
 
 from eis.errors import EisError, StoreError
-from eis.results import Assessment
+from eis.results import Assessment, Unjudged
 from eis.spectrum import ComplexArray, IntArray, RealArray
 
 try:
@@ -45,8 +45,8 @@ def document(command: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, An
     return {"schema": f"eis.{command}/1", "version": VERSION, "results": list(entries)}
 
 
-def write_results(path: Path, assessments: Sequence[Assessment]) -> None:
-    """Store assessments with all their evidence; the file is whole or not there.
+def write_results(path: Path, results: Sequence[Assessment | Unjudged]) -> None:
+    """Store assessments with all their evidence, and what could not be judged; the file is whole or not there.
 
     Raises
     ------
@@ -55,7 +55,9 @@ def write_results(path: Path, assessments: Sequence[Assessment]) -> None:
     """
     entries = [
         {**_encode(one.to_dict(), f"results[{i}]"), "evidence": _encode(one, f"results[{i}].evidence")}
-        for i, one in enumerate(assessments)
+        if isinstance(one, Assessment)
+        else one.to_dict()
+        for i, one in enumerate(results)
     ]
     whole = document("check", entries)
     try:
@@ -80,8 +82,8 @@ def write_results(path: Path, assessments: Sequence[Assessment]) -> None:
             partial.unlink(missing_ok=True)
 
 
-def read_results(path: Path) -> list[Assessment]:
-    """Read stored assessments back.
+def read_results(path: Path) -> list[Assessment | Unjudged]:
+    """Read stored assessments back, and what could not be judged.
 
     Raises
     ------
@@ -112,10 +114,13 @@ def read_results(path: Path) -> list[Assessment]:
     entries = content.get("results")
     if not isinstance(entries, list):
         _fail(path, "results", "a list", entries)
-    return [_assessment(entry, path, f"results[{i}]") for i, entry in enumerate(entries)]
+    return [_result(entry, path, f"results[{i}]") for i, entry in enumerate(entries)]
 
 
-def _assessment(entry: Any, path: Path, key: str) -> Assessment:
+def _result(entry: Any, path: Path, key: str) -> Assessment | Unjudged:
+    if isinstance(entry, dict) and "error" in entry:
+        failed: Unjudged = _decode(entry, Unjudged, path, key)
+        return failed
     if not isinstance(entry, dict) or "evidence" not in entry:
         _fail(path, f"{key}.evidence", "the records of an assessment", None)
     decoded: Assessment = _decode(entry["evidence"], Assessment, path, f"{key}.evidence")

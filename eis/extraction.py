@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from eis.assignment import AMBIGUOUS, INTERFACE, Assigned, assign_arcs, matches, may_be
+from eis.budget import combined
 from eis.capacitance import APPLIES, SURFACE, ArcShape, arc_shapes
 from eis.discriminators import Observation, evidence_of
 from eis.drt_record import TWO_SIDED, Drt, DrtPeak
@@ -195,7 +196,7 @@ def _interface(
         conditions=conditions,
     )
     if k != 1:
-        lines = tuple(replace(line, u=line.u * k) for line in lines)
+        lines = tuple(line.scaled(k) for line in lines)
     r = (float(np.mean(repeats)) if repeats else shape.r_ohm) * k
     capacitances = tuple(
         replace(c, value_f=c.value_f / k, u_f=c.u_f / k) if k != 1 else c
@@ -212,7 +213,7 @@ def _interface(
     return Interface(
         name=shape.name,
         arc_resistance_ohm=r,
-        u_arc_resistance_ohm=math.hypot(*(line.u for line in lines)),
+        u_arc_resistance_ohm=combined(lines),
         interfaces_in_path=cell.interfaces_in_path,
         area_cm2=cell.area_cm2,
         u_area_cm2=cell.u_area_cm2,
@@ -244,7 +245,7 @@ def _chosen(capacitances: Sequence[Capacitance], process: str) -> Capacitance | 
 def _unresolved(shape: ArcShape, lines: Sequence[Line], r: float, source: Fit | Drt) -> tuple[str, ...]:
     """Return the reasons why the data do not determine an arc; none if they do."""
     reasons = []
-    u = math.hypot(*(line.u for line in lines if line.source in ("fit", "model", "repeats")))
+    u = combined(line for line in lines if line.source in ("fit", "model", "repeats"))
     if not math.isfinite(u):
         because = source[shape.parameter].because if isinstance(source, Fit) else "it has no uncertainty"
         reasons.append(f"{shape.name} is not determined: {because}")

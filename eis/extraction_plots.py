@@ -25,7 +25,7 @@ from eis.assignment import (
     frequency_shift,
     possible,
 )
-from eis.budget import Budget
+from eis.budget import NOT_STATED, Budget
 from eis.interface import BULK, GRAIN_BOUNDARY
 from eis.plot_scale import scale_of
 from eis.quantities import format_si, format_uncertain
@@ -135,7 +135,8 @@ def plot_assignment(arcs: Sequence[Interface], cell: Cell, *, ax: Axes | None = 
 def plot_budget(budget: Budget, *, ax: Axes | None = None) -> Axes:
     """Draw every line of a budget as a bar of its standard uncertainty, and the sum below them.
 
-    The share of the variance stands at the end of each bar, the reason under its name.
+    The share of the variance stands at the end of each bar, the reason beside it. A line that nobody stated has no
+    bar, and the sum says that it lacks it.
 
     Parameters
     ----------
@@ -145,23 +146,22 @@ def plot_budget(budget: Budget, *, ax: Axes | None = None) -> Axes:
         Where to draw; a new figure if left out.
     """
     ax = own_axes(7.6, 1.4 + 0.42 * len(budget.lines)) if ax is None else ax
-    top = max((line.u for line in budget.lines if math.isfinite(line.u)), default=0.0)
+    finite = [line.u if line.u is not None and math.isfinite(line.u) else 0.0 for line in budget.lines]
+    top = max(finite, default=0.0)
     total = budget.u if math.isfinite(budget.u) else top
     scale = scale_of("u", budget.unit, total or 1.0)
     places = range(len(budget.lines))
-    sizes = [line.u / scale.size if math.isfinite(line.u) else 0.0 for line in budget.lines]
+    sizes = [u / scale.size for u in finite]
     ax.barh(places, sizes, color=BAR, height=0.55)
     ax.barh(len(budget.lines), total / scale.size, color=INK, height=0.55)
     end = (total or 1.0) / scale.size
     for place, line, size in zip(places, budget.lines, sizes, strict=True):
-        known = math.isfinite(line.u)
-        share = f"{(line.u / total) ** 2:.0%}" if known and total > 0 else "n/a"
-        ax.text(size + 0.012 * end, place, share if line.u else "0", va="center", fontsize=9, color=INK)
-        ax.text(
-            1.12 * end, place, line.because, va="center", fontsize=8, color=INK if line.u else GREY, wrap=False
-        )
+        ink = INK if line.u else GREY
+        ax.text(size + 0.012 * end, place, _share(line.u, total), va="center", fontsize=9, color=ink)
+        ax.text(1.12 * end, place, line.because, va="center", fontsize=8, color=ink, wrap=False)
     shown = format_uncertain(budget.value, budget.u, budget.unit, k=1)
-    ax.text(1.012 * end, len(budget.lines), f"{shown} (k = 1)", va="center", fontsize=9, color=INK)
+    lacks = ", of what was stated" if budget.not_stated else ""
+    ax.text(1.012 * end, len(budget.lines), f"{shown} (k = 1){lacks}", va="center", fontsize=9, color=INK)
     ax.set_yticks([*places, len(budget.lines)], [*(line.source for line in budget.lines), "together"])
     ax.set_ylim(len(budget.lines) + 0.6, -0.6)
     ax.set_xlim(0, 2.6 * end)
@@ -171,6 +171,13 @@ def plot_budget(budget: Budget, *, ax: Axes | None = None) -> Axes:
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     return ax
+
+
+def _share(u: float | None, total: float) -> str:
+    """Return a line's share of the variance, or why it has none."""
+    if u is None:
+        return NOT_STATED
+    return f"{(u / total) ** 2:.0%}" if math.isfinite(u) and total > 0 else "n/a"
 
 
 def _bar(value: float, u: float) -> list[list[float]] | None:

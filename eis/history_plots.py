@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from eis.control_chart import FEWEST, ControlChart
+from eis.control_chart import FEWEST, ControlChart, ProcessChart
+from eis.errors import ConfigError
 from eis.verdict_plot import GREY, INK, own_axes
 
 SIGNAL = "#b3400a"
@@ -18,6 +22,37 @@ MARKERS = {
     "four of five": ("v", "4 of 5 beyond 1 σ"),
 }
 """How a value that breaks a rule is marked; one that breaks several by the first of them."""
+MOST_CHARTS = 20
+"""How many charts a page holds."""
+
+
+def plot_process_charts(charts: Sequence[ProcessChart]) -> Figure:
+    """Draw one control chart for each process below the other, each with its name, limits and rules.
+
+    Parameters
+    ----------
+    charts : sequence of ProcessChart
+        As `process_charts` returns them; none gives an empty chart.
+
+    Raises
+    ------
+    ConfigError
+        If there are more than 20.
+    """
+    if len(charts) > MOST_CHARTS:
+        raise ConfigError(
+            f"There are {len(charts)} control charts, and a page holds {MOST_CHARTS}",
+            where="chart",
+            mend="Choose with --station, --cell or --last.",
+        )
+    figure = Figure(figsize=(7.6, 3.6 * max(len(charts), 1)), layout="constrained")
+    axes = figure.subplots(max(len(charts), 1), squeeze=False)[:, 0]
+    if not charts:
+        plot_control_chart(ControlChart(np.empty(0), np.nan, np.nan, np.nan, (), is_logarithmic=False), ax=axes[0])
+    for ax, one in zip(axes, charts, strict=False):
+        plot_control_chart(one.chart, ax=ax, limit=one.limit)
+        ax.set_title(one.name, loc="left", fontsize=10, pad=36)
+    return figure
 
 
 def plot_control_chart(

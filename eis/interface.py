@@ -177,10 +177,10 @@ class Interface:
     def _area_line(self, reading: Reading, factor: float) -> tuple[Line, ...]:
         if reading == "absolute":
             return ()
+        if not self.u_area_cm2:  # no area is known exactly
+            return (Line("area", None, "no uncertainty of the area was given"),)
         share = self.u_area_cm2 / self.area_cm2
-        u = abs(self.arc_resistance_ohm) * factor * share
-        said = f"u(A)/A = {share:.2g}" if share else "the area was given as exact"
-        return (Line("area", u, said),)
+        return (Line("area", abs(self.arc_resistance_ohm) * factor * share, f"u(A)/A = {share:.2g}"),)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of the JSON documents."""

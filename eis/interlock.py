@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import stat
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,8 +36,16 @@ def from_file(config: InterlockConfig, folder: Path) -> Interlock:
 
     def fault() -> str:
         try:
-            if config.stale_s is not None and time.time() - path.stat().st_mtime > config.stale_s:
+            found = path.stat()
+            if not stat.S_ISREG(found.st_mode):  # a pipe would be waited for, with the cell on
+                return f"{path.name} is no file"
+            age_s = time.time() - found.st_mtime
+            if config.stale_s is not None and age_s > config.stale_s:
                 return f"{path.name} is older than {config.stale_s:g} s"
+            if (
+                config.stale_s is not None and age_s < -config.stale_s
+            ):  # it would seem fresh until the clock is there
+                return f"{path.name} is {-age_s:.0f} s younger than now: a clock was put back"
             with path.open("r", encoding="utf-8") as file:
                 text = file.read(LARGEST).strip()
         except (OSError, UnicodeDecodeError) as error:

@@ -13,7 +13,7 @@ from eis.quantities import format_si
 from eis.repeats import Change
 from eis.spectrum import ComplexArray, IntArray, RealArray, Spectrum
 from eis.steadiness import DRIFT_LIMIT
-from eis.suspicions import Explained, Suspicion
+from eis.suspicions import FEWEST_OUTSIDE, Explained, Suspicion
 from eis.validity import Cause, Fault
 
 SUSPECT, INVALID = 0.005, 0.01
@@ -115,16 +115,13 @@ def faults_of(found: Explained, f: RealArray, residual: ComplexArray, *, has_tim
 
 def _pattern_fault(one: Suspicion, f: RealArray, residual: ComplexArray, *, has_time: bool) -> Fault:
     parts = np.abs([residual.real, residual.imag])
-    first, last = float(f[one.points[0]]), float(f[one.points[-1]])
-    span = f"from {format_si(first, 'Hz', digits=3)} to {format_si(last, 'Hz', digits=3)}"
+    where = float(f[one.points[0]]), float(f[one.points[-1]])
     if one.pattern == "drift":
         clock = "as the time of the points says" if has_time else "if the sweep ran from one end to the other"
         because = f"The cell drifted: the residuals are those of a change by {one.size:.2%} of |Z| {clock}."
         cause: Cause = "drift"
     elif one.pattern == "shift":
-        because = (
-            f"The points {span} are set off from the others by {one.size:.2%} of |Z|: another range, or contact."
-        )
+        because, where = _set_off(one, f)
         cause = "shift"
     else:
         because = (
@@ -134,7 +131,37 @@ def _pattern_fault(one: Suspicion, f: RealArray, residual: ComplexArray, *, has_
         cause = "high-frequency artefact"
     # a sharp edge is sure; a smooth pattern told from one sweep must matter in the residuals as they stand
     matters = parts.max() >= SUSPECT if cause == "shift" else math.sqrt(float((parts**2).mean())) >= SUSPECT
-    return Fault(cause, _grade(one.size) if matters else "suspect", because, (first, last), one.size)
+    return Fault(cause, _grade(one.size) if matters else "suspect", because, where, one.size)
+
+
+def _set_off(one: Suspicion, f: RealArray) -> tuple[str, tuple[float, float]]:
+    """Return in words which points are set off from which, and between which frequencies (Hz) that is seen.
+
+    A small part of a sweep with others on both sides is what is off. Of two parts that part at one frequency, and
+    of a middle that is most of the sweep, no spectrum tells which is right.
+    """
+    first, last, n = one.points[0], one.points[-1], f.size
+    by = f"by {one.size:.2%} of |Z|"
+    which = (
+        "one of the two parts was measured in another range or with another contact; the data cannot tell which."
+    )
+    upper, lower = first < FEWEST_OUTSIDE, last >= n - FEWEST_OUTSIDE
+    if upper or lower:
+        edge = last + 1 if upper else first
+        parts = f"The points {_span(f, 0, edge - 1)} and those {_span(f, edge, n - 1)}"
+        return f"{parts} are set off from each other {by}: {which}", (float(f[edge - 1]), float(f[edge]))
+    where = float(f[first]), float(f[last])
+    if 2 * (last - first + 1) > n:
+        parts = f"The points {_span(f, first, last)} and those above and below them"
+        return f"{parts} are set off from each other {by}: {which}", where
+    return (
+        f"The points {_span(f, first, last)} are set off from the others {by}: another range, or contact.",
+        where,
+    )
+
+
+def _span(f: RealArray, first: int, last: int) -> str:
+    return f"from {format_si(float(f[first]), 'Hz', digits=3)} to {format_si(float(f[last]), 'Hz', digits=3)}"
 
 
 def _lone_faults(lone: Sequence[Suspicion], f: RealArray) -> list[Fault]:

@@ -71,13 +71,17 @@ class Outbox:
     def flush(self, send: Send) -> str:
         """Send what waits, oldest first, until one does not arrive; return why, or an empty text if none is left.
 
-        A file that is no message is set aside, its name ending in ``.unreadable``. A message arrives at least
-        once: again if this process dies before it has removed the file.
+        A file that is no message is set aside, its name ending in ``.unreadable``, and so is a message that is
+        refused for good, in ``.refused``: it must not keep the others. A message arrives at least once: again if
+        this process dies before it has removed the file.
         """
         try:
             for path, message in self.messages():
                 try:
                     send(message)
+                except RefusedError:
+                    path.replace(path.with_suffix(".refused"))
+                    continue
                 except NotDeliveredError as error:
                     return str(error)
                 except Exception as error:  # noqa: BLE001 - somebody else's function; the message stays
@@ -102,6 +106,10 @@ class Outbox:
 
 class NotDeliveredError(Exception):
     """Somebody else did not take a message; it is kept and tried again."""
+
+
+class RefusedError(Exception):
+    """Somebody else will never take a message; it is set aside."""
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -147,8 +155,7 @@ def webhook(
                 sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
             request = urllib.request.Request(url, body, headers, method="POST")  # noqa: S310 - checked above
             try:
-                with opener.open(request, timeout=timeout_s) as answer:
-                    answer.read(1024)
+                opener.open(request, timeout=timeout_s).close()  # nobody reads what it says
                 return
             except HTTPError as error:
                 because = f"it answered {error.code}"

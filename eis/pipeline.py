@@ -19,9 +19,9 @@ refuse_namesakes()  # before anything is imported from a folder of the user's th
 from eis import archive, document, junit, report
 from eis.assignment import INTERFACE
 from eis.checking import check
-from eis.errors import EisError, StoreError
+from eis.errors import ConfigError, EisError, StoreError
 from eis.extraction import Conditions, extract
-from eis.results import Assessment, Fit, Reading, Validity
+from eis.results import Assessment, Fit, Reading, Unjudged, Validity
 from eis.spec import Spec
 from eis.spectrum import Cell, Spectrum
 from eis.validation import validate, validate_many, why_not
@@ -104,7 +104,8 @@ def measure(
     Raises
     ------
     ConfigError
-        If `resume` is the journal of another instrument, other settings or limits, or another sweep.
+        If `resume` is the journal of another instrument, other settings or limits, or another sweep, or `out` has
+        another suffix than .nc, .csv or .bdf.csv.
     RejectedError
         If the instrument cannot do what is asked, or the limits do not allow it; nothing was energised.
     AbortedError
@@ -114,6 +115,10 @@ def measure(
     InstrumentError, StoreError
         What was captured until then is in the journal.
     """
+    if not out.name.lower().endswith(archive.SUFFIXES):  # not after hours of measuring
+        raise ConfigError(
+            f"The name {out.name!r} says no format", where="out", mend=f"End it in {', '.join(archive.SUFFIXES)}."
+        )
     if out.exists():
         raise StoreError("The output file exists already", where=str(out), mend="Choose another name, or move it.")
     journal = resume or journal_of(out)
@@ -207,6 +212,11 @@ def assess(
     validity = _of_a_whole_sweep(validity or validate(spectrum), spectrum)
     fits = [fit(circuit, spectrum, weight=weight, start=start)] if circuit else select(spectrum, weight=weight)
     named = {arc.name for arc in fits[0].arcs}
+    unknown = [name for name in assign or () if name not in named]
+    if circuit and unknown:  # where the data choose the circuit, an arc may be there or not
+        raise ConfigError(
+            f"The circuit has no arc {unknown[0]!r}", where="assign", mend=f"It has {', '.join(sorted(named))}."
+        )
     own = {name: process for name, process in (assign or {}).items() if name in named}
     if element in named:
         own.setdefault(element, INTERFACE)
@@ -294,25 +304,18 @@ def _starts(spectra: Sequence[Spectrum], circuit: str, weight: Weight) -> dict[i
 
 
 def write_report(
-    assessments: Sequence[Assessment],
-    folder: Path,
-    *,
-    title: str,
-    failed: Sequence[Mapping[str, Any]] = (),
-    html: bool = True,
+    results: Sequence[Assessment | Unjudged], folder: Path, *, title: str, html: bool = True
 ) -> tuple[Path, ...]:
     """Write the evidence: ``result.json``, ``report.txt``, ``junit.xml`` and one self-contained ``report.html``.
 
     Parameters
     ----------
-    assessments : sequence of Assessment
-        What was judged.
+    results : sequence of Assessment or Unjudged
+        What became of each input.
     folder : Path
         Where to write; it exists.
     title : str
         Heading of the page and name of the test suite.
-    failed : sequence of mapping
-        The entries of inputs that could not be judged, ``file`` and ``error``: errors in the JUnit file.
     html : bool
         Whether to draw the page, which takes about a second a spectrum.
 
@@ -321,16 +324,15 @@ def write_report(
     StoreError
         If a file cannot be written.
     """
-    entries = [*(one.to_dict() for one in assessments), *failed]
     files = [folder / "result.json", folder / "report.txt", folder / "junit.xml"]
-    document.write_results(files[0], assessments)
-    write_text(files[1], report.render_text(assessments))
-    write_text(files[2], junit.render_junit(entries, name=title))
+    document.write_results(files[0], results)
+    write_text(files[1], report.render_text(results))
+    write_text(files[2], junit.render_junit([one.to_dict() for one in results], name=title))
     if html:
         files.append(folder / "report.html")
         from eis.report_page import render_html  # drawing is not loaded by those who do not draw
 
-        write_text(files[3], render_html(assessments, title=title))
+        write_text(files[3], render_html(results, title=title))
     return tuple(files)
 
 

@@ -100,7 +100,7 @@ def refit(
     suffix = _suffix(out)
     tasks = tasks_of(source, without=out)
     _require_coordinates(settings, tasks)
-    parts = out.with_name(out.name + ".parts")
+    parts = log_of(out).parent
     before = _resume(parts, settings, tasks, suffix)
     left = [task for task in tasks if task.number not in before]
     total = sum(map(len, tasks))
@@ -116,7 +116,7 @@ def refit(
             if on_progress is not None:
                 on_progress(ready, total)
     finally:
-        if not done:  # it ended before anything was ready, and leaves nothing to go on with
+        if not done and not log_of(out).exists():  # nothing is ready, and nothing to go on with is left
             shutil.rmtree(parts, ignore_errors=True)
     _gather(parts, out, suffix, settings, tasks)
     return Summary(
@@ -126,6 +126,11 @@ def refit(
         n_failed=sum(one.n_failed for one in done.values()),
         n_suspicious=sum(one.n_suspicious for one in done.values()),
     )
+
+
+def log_of(out: Path) -> Path:
+    """Return where a re-fit into `out` writes down what is done, until all is."""
+    return out.with_name(out.name + ".parts") / LOG
 
 
 def _work(
@@ -190,6 +195,10 @@ def _resume(parts: Path, settings: Settings, tasks: Sequence[Task], suffix: str)
     try:
         parts.mkdir(parents=True, exist_ok=True)
         about = parts / SETTINGS
+        if not about.exists() and any(not one.name.startswith(".") for one in parts.iterdir()):
+            raise StoreError(
+                "A folder that is none of ours stands in the way", where=str(parts), mend="Choose another --out."
+            )
         if not about.exists():
             _put(about, json.dumps(described, indent=1))
             return {}

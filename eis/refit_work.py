@@ -277,6 +277,7 @@ def _words(values: NDArray[Any]) -> list[Any]:
 
 
 def _texts(values: Sequence[str | None]) -> NDArray[Any]:
+    """Return texts as a column; bytes of a name that are no UTF-8 become escapes, for a table cannot hold them."""
     array = np.empty(len(values), dtype=object)
-    array[:] = values
+    array[:] = [value and value.encode("utf-8", "backslashreplace").decode("utf-8") for value in values]
     return array

@@ -9,16 +9,21 @@ from typing import Any
 
 from eis.judgement import READING_LABELS
 from eis.quantities import format_si, format_uncertain, unit_text
-from eis.results import Assessment, Budget, Finding, Interface
+from eis.results import Assessment, Budget, Finding, Interface, Unjudged
 from eis.spectrum import Quality, Spectrum
 
 UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 """What would steer a terminal, turn text around or break the encoding; printed as its escape instead."""
 
 
-def render_text(assessments: Sequence[Assessment]) -> str:
+def render_text(results: Sequence[Assessment | Unjudged]) -> str:
     """Return the whole report as plain text."""
-    return printable("\n\n".join(_text(one) for one in assessments) + "\n")
+    told = (_text(one) if isinstance(one, Assessment) else _unjudged(one) for one in results)
+    return printable("\n\n".join(told) + "\n")
+
+
+def _unjudged(one: Unjudged) -> str:
+    return "\n".join(" ".join(line.splitlines()) for line in (one.name, f"not judged: {one.because}"))
 
 
 def _text(one: Assessment) -> str:

@@ -18,7 +18,7 @@ from eis.document import VERSION
 from eis.judgement import READING_LABELS
 from eis.plots import plot_bode, plot_nyquist, plot_residuals, plot_verdict, tail_dominates
 from eis.quantities import COVERAGE, format_si, format_uncertain, unit_text
-from eis.results import Assessment, Verdict
+from eis.results import Assessment, Unjudged, Verdict
 
 MAX_RECORDED = 60
 MEANING = {
@@ -45,7 +45,7 @@ class _Section:
     recorded: list[tuple[str, str]]
 
 
-def render_html(assessments: Sequence[Assessment], *, title: str) -> str:
+def render_html(results: Sequence[Assessment | Unjudged], *, title: str) -> str:
     """Return one HTML page that needs nothing from elsewhere: no script, no request, ready to print."""
     environment = Environment(
         loader=PackageLoader("eis"),
@@ -71,8 +71,11 @@ def render_html(assessments: Sequence[Assessment], *, title: str) -> str:
     environment.filters["equal_to"] = report.equal_to
     environment.filters["detection"] = report.detection
     environment.filters["percent"] = lambda fraction: f"{fraction:.2%}"
-    sections = [_section(i, one) for i, one in enumerate(assessments)]
-    page = environment.get_template("report.html.j2").render(title=title, version=VERSION, sections=sections)
+    sections = [_section(i, one) for i, one in enumerate(results) if isinstance(one, Assessment)]
+    failed = [one for one in results if isinstance(one, Unjudged)]
+    page = environment.get_template("report.html.j2").render(
+        title=title, version=VERSION, sections=sections, failed=failed
+    )
     return report.printable(page)
 
 

@@ -75,7 +75,7 @@ def measured(arc: Interface, reading: Reading, n: int, gate: Gate) -> Measured:
         return Measured(budget.value, u, dof, math.nan, math.nan)
     size = {"asr": arc.area_cm2, "per_area": 1 / arc.area_cm2, "absolute": 1.0}[reading]
     u0 = gate.u_ohm * arc.unit_cell_factor * size / n
-    if not any(line.source == "fixture" and line.u > 0 for line in budget.lines):
+    if not any(line.source == "fixture" and line.u for line in budget.lines):
         whole = math.hypot(u, u0)
         dof = dof * (whole / u) ** 4 if u > 0 and math.isfinite(dof) else dof
         u = whole

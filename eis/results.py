@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ __all__ = [
     "Line",
     "Parameter",
     "Reading",
+    "Unjudged",
     "Validity",
     "ValidityVerdict",
     "Verdict",
@@ -67,3 +69,38 @@ class Assessment:
             "fit": self.fit.to_dict(),
             "candidates": [plain({"circuit": circuit, "aicc": aicc}) for circuit, aicc in self.candidates],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """An input that could not be judged, and why.
+
+    Parameters
+    ----------
+    file : str, optional
+        Its file, or None if it came from none.
+    error : mapping of str to str
+        The error as `EisError.to_dict` gives it: code, message, where, mend.
+    index : int, optional
+        Which spectrum of the file, from 0, if that holds several.
+    """
+
+    file: str | None
+    error: Mapping[str, str | None]
+    index: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry of ``eis.check/1``."""
+        numbered = {} if self.index is None else {"index": self.index}
+        return {"file": self.file, **numbered, "error": dict(self.error)}
+
+    @property
+    def name(self) -> str:
+        """What to call the input: its file, with the spectrum's number if it has one."""
+        return f"{self.file}" if self.index is None else f"{self.file} [{self.index}]"
+
+    @property
+    def because(self) -> str:
+        """Why it could not be judged, in sentences."""
+        message, where, mend = (self.error.get(key) or "" for key in ("message", "where", "mend"))
+        return " ".join(filter(None, (message, f"({where})" if where else ""))) + (f". {mend}" if mend else ".")

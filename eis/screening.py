@@ -32,6 +32,7 @@ from eis.ladder import (
 from eis.spectrum import ComplexArray, RealArray
 from eis.suspicions import (
     CERTAIN,
+    LARGEST_OWN,
     QUIET,
     SEEN,
     SMALLEST,
@@ -215,7 +216,8 @@ class _Seen:
         runs = np.maximum(runs_shortfall(self.left[:, :n]), runs_shortfall(self.left[:, n:]))
         trend = (runs > SIGNIFICANT_RUNS - FEWER_RUNS) & (self.rms > SMALLER * TREND_MATTERS)
         other = trend | is_uneven(noise_profile(self.residual)) | (self.rms > INVALID)
-        return ~((loud & (self.noise > QUIET)) | other), detectable
+        measured = (self.noise > QUIET) | (np.abs(self.residual).max(axis=1) > LARGEST_OWN)
+        return ~((loud & measured) | other), detectable
 
     def _loud(
         self, pattern: Pattern, gain: RealArray, size: RealArray, extra: int, toll: float

@@ -24,6 +24,7 @@ from eis.conformity import ISO_14253_FACTOR, DecisionRule, RuleName, require_roo
 from eis.errors import ConfigError
 from eis.limit_text import Printed, dimension_of, read_limit, read_value
 from eis.results import READINGS, Reading
+from eis.unit_readings import READ_AS, ohms_in, readings_of
 
 __all__ = ["ISO_14253_FACTOR", "Limit", "Publication", "Source", "Spec", "built_in"]
 
@@ -33,14 +34,6 @@ Bound = Literal["upper", "lower", "window"]
 RESISTANCE = "resistance"
 """The quantity that is taken from the arcs of a spectrum; every other one is given beside it."""
 MAX_SPEC_BYTES = 1_000_000
-OHM_TIMES_AREA, OHM, OHM_PER_AREA = (("m", 2), ("ohm", 1)), (("ohm", 1),), (("m", -2), ("ohm", 1))
-READ_AS: dict[tuple[tuple[str, int], ...], tuple[Reading, ...]] = {
-    OHM_TIMES_AREA: ("asr",),
-    OHM: ("absolute",),
-    OHM_PER_AREA: READINGS,
-}
-"""The readings a printed unit allows: Ω·cm² and Ω say what they are, Ω/cm² is no intensive quantity."""
-CM2_PER_M2 = 1e4
 
 
 class _Strict(BaseModel):
@@ -162,7 +155,7 @@ class Limit(_Strict):
                 raise ValueError("only a resistance has readings; leave it out")
             return ()
         printed = _printed(info)
-        possible = READINGS if printed is None else _readings_of(printed.unit)
+        possible = READINGS if printed is None else readings_of(printed.unit)
         if readings is None:
             return possible
         if isinstance(readings, (list, tuple)):
@@ -365,22 +358,7 @@ def _printed(info: ValidationInfo) -> Printed | None:
 
 def _size(printed: Printed, quantity: str | None) -> float:
     """Return what turns a printed number into the unit of `Limit.value`."""
-    if quantity != RESISTANCE:
-        return 1.0
-    size, dimension = dimension_of(printed.unit, where="text", text=printed.unit)
-    if dimension == OHM_TIMES_AREA:
-        return size * CM2_PER_M2
-    if dimension == OHM_PER_AREA:
-        return size / CM2_PER_M2
-    return size if dimension == OHM else 1.0
-
-
-def _readings_of(unit: str) -> tuple[Reading, ...]:
-    """Return how a resistance printed in `unit` can be read."""
-    _, dimension = dimension_of(unit, where="text", text=unit)
-    if dimension == OHM_PER_AREA and "cm" not in unit:
-        return ("per_area",)  # the number of any other reading would depend on the unit of area
-    return READ_AS.get(dimension, READINGS)
+    return ohms_in(printed.unit) if quantity == RESISTANCE else 1.0
 
 
 def key_of(quantity: str) -> str:

@@ -137,6 +137,12 @@ class StationConfig(_Strict):
     resource: str = Field(min_length=1)
     driver: str | None = None
     options: dict[str, Value] = {}
+    fixture: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="Name of the holder that cells are measured in; each has control charts of its own.",
+    )
     cell: dict[str, Value]
     sweep: SweepConfig
     preparation: PreparationConfig = PreparationConfig()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from eis import pipeline
 from eis.document import write_results
@@ -19,9 +19,10 @@ from eis.errors import StoreError
 from eis.junit import render_junit
 from eis.report import render_text
 from eis.results import Assessment, Finding, Verdict
-from eis.station_config import OutputsConfig
+from eis.station_config import OutputsConfig, StationConfig
 
 COLUMNS = ("at", "station", "run", "cell", "state", "verdict", "reading", "value", "u", "unit", "limit", "because")
+LONGEST_ROW = 1 << 16
 
 
 class State(StrEnum):
@@ -89,7 +90,7 @@ class Run:
         }
 
 
-def content_of(run: Run, files: Mapping[str, str], folder: Path) -> dict[str, Any]:
+def content_of(run: Run, files: Mapping[str, str], folder: Path, config: StationConfig) -> dict[str, Any]:
     """Return what the store keeps of the end of a run; `files` are those in `folder`, each with its SHA-256."""
     finding = _decisive(run)
     content: dict[str, Any] = {
@@ -98,16 +99,19 @@ def content_of(run: Run, files: Mapping[str, str], folder: Path) -> dict[str, An
         "verdict": None if run.verdict is None else str(run.verdict),
         "because": run.because,
         "attempts": len(run.attempts),
+        "circuit": config.circuit,
         "folder": folder.as_posix(),
         "files_sha256": dict(files),
     }
+    if config.fixture is not None:
+        content["fixture"] = config.fixture
     if run.traceback:
         content["traceback"] = run.traceback
     asr = next((f for f in _findings(run) if f.reading == "asr"), None)
     if finding is not None:
         content["finding"] = finding.to_dict()
     if asr is not None:
-        content |= {"asr_ohm_cm2": asr.value, "u_asr_ohm_cm2": asr.u}
+        content |= {"asr_ohm_cm2": asr.value, "u_asr_ohm_cm2": asr.u, "asr_of": asr.arc}
     kept: dict[str, Any] = plain(content)
     return kept
 
@@ -174,15 +178,34 @@ def _append_row(run: Run, path: Path, station: str) -> None:
     row = (at, station, run.name, run.cell, run.state, run.verdict or "", *measured, run.because)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    if not path.exists():
-        writer.writerow(COLUMNS)
     writer.writerow(row)
+    line = text.getvalue().encode("utf-8", "backslashreplace")
     try:
-        with path.open("ab") as file:
-            file.write(text.getvalue().encode("utf-8", "backslashreplace"))
+        with path.open("a+b") as file:
+            if not file.tell():
+                file.write(",".join(COLUMNS).encode() + b"\n")
+            else:
+                _end_last_row(file)
+            file.write(line)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise StoreError(
-            f"The table cannot be written: {error.strerror}", where=str(path), mend="Free some space."
-        ) from error
+        mend = "Check that it is a file you may write to, that nobody holds it open, and the space on its disk."
+        raise StoreError(f"The table cannot be written: {error.strerror}", where=str(path), mend=mend) from error
+
+
+def _end_last_row(file: BinaryIO) -> None:
+    """End a last row that has no line end; what a full disk or a power cut left of one goes: the store has it."""
+    size = file.tell()
+    file.seek(-min(size, LONGEST_ROW), os.SEEK_END)
+    tail = file.read().rpartition(b"\n")[2]
+    if not tail:
+        return
+    try:
+        rows = list(csv.reader([tail.decode("utf-8")], strict=True))
+    except (csv.Error, UnicodeDecodeError):
+        rows = []
+    if [len(row) for row in rows] == [len(COLUMNS)]:
+        file.write(b"\n")
+    else:
+        file.truncate(size - len(tail))

@@ -28,11 +28,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from eis.errors import ConfigError, StoreError
-from eis.store_schema import FIRST, RECORDS, prepare, searchable
-from eis.store_sqlite import sqlite_engine
+from eis.store_errors import ContradictionError, first_line, translated
+from eis.store_schema import FIRST, RECORDS, is_older, prepare, searchable
+from eis.store_sqlite import holds, identity_of, in_memory, sqlite_engine
 
 MAX_CONTENT_BYTES = 64 * 1024 * 1024
 
@@ -104,9 +105,10 @@ def canonical(values: Mapping[str, Any]) -> str:
 class Store:
     """An open store; use it as a context manager."""
 
-    def __init__(self, engine: sa.Engine, station: str, where: str) -> None:
+    def __init__(self, engine: sa.Engine, station: str, where: str, file: Path | None = None) -> None:
         self._engine, self._station, self._where = engine, station, where
         self._reading = engine.execution_options(reads=True)
+        self._file, self._identity = file, identity_of(file)
 
     @classmethod
     def open(cls, place: str | Path, *, station: str = "station", make: bool = True) -> Self:
@@ -119,8 +121,8 @@ class Store:
         station : str
             Whose records are appended.
         make : bool
-            Whether a store is made where there is none; if not, another program's database is left alone, and a
-            file on a write-protected medium can be read.
+            Whether a store is made where there is none; if not, another program's database is left alone, a file
+            on a write-protected medium can be read, and one of an older version stays what it is.
 
         Raises
         ------
@@ -138,19 +140,22 @@ class Store:
             engine = sqlite_engine(address, only_to_read=not make) if is_sqlite else sa.create_engine(address)
         except (SQLAlchemyError, ImportError) as error:
             raise ConfigError(
-                f"The store cannot be opened: {_first_line(error)}",
+                f"The store cannot be opened: {first_line(error)}",
                 where="store",
                 mend="Give a file name, or a URL such as postgresql+psycopg://user@host/name (pip install "
                 "'interfacial-eis[station]' brings its driver).",
             ) from error
-        store = cls(engine, station, where)
         try:
-            with store._translated("opened"):
+            with translated("opened", where):
+                if is_sqlite and not make and is_older(engine):  # who reads changes nothing
+                    engine = in_memory(engine)
                 prepare(engine, make=make)
         except BaseException:
             engine.dispose()
             raise
-        return store
+        return cls(
+            engine, station, where, Path(address.database).resolve() if is_sqlite and address.database else None
+        )
 
     @property
     def place(self) -> str:
@@ -197,18 +202,30 @@ class Store:
         when = (at or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds")
         with self._translated("written"):
             try:
-                return self._append(kind, run, json.loads(body), when)
+                record = self._append(kind, run, json.loads(body), when)
             except IntegrityError:  # it is there already, or another process of this station was faster
-                found = self._find(kind, run)
-                if found is None:
-                    return self._append(kind, run, json.loads(body), when)
-        if canonical(found.content) != body:
-            raise StoreError(
+                record = self._find(kind, run) or self._append(kind, run, json.loads(body), when)
+        if canonical(record.content) != body:
+            raise ContradictionError(
                 "Another record stands under this name, and none is ever changed",
                 where=f"{self._where}: {run}/{kind}",
                 mend="Give the run a name of its own.",
             )
-        return found
+        self._require_in_place(record)
+        return record
+
+    def _require_in_place(self, record: Record) -> None:
+        """Raise `StoreError` if the file that was written to is no longer the one that stands under its name."""
+        found = identity_of(self._file)
+        if self._file is None or found == self._identity:
+            return
+        if not holds(self._file, record.station, record.number, record.sha256):
+            raise StoreError(
+                "The store was moved or deleted while it was open, and what is written to it is lost",
+                where=self._where,
+                mend="Put it back and start again; what could not be stored is stored then.",
+            )
+        self._identity = found
 
     def _append(self, kind: str, run: str, content: dict[str, Any], when: str) -> Record:
         with self._engine.begin() as connection:
@@ -262,15 +279,16 @@ class Store:
         StoreError
             If the store cannot be read.
         """
-        query = sa.select(RECORDS).order_by(RECORDS.c.at, RECORDS.c.station, RECORDS.c.number)
+        # a clock that was put back must not change the order at a station: the latest time until then counts
+        until = sa.func.max(RECORDS.c.at).over(partition_by=RECORDS.c.station, order_by=RECORDS.c.number)
+        query = sa.select(RECORDS, until.label("until"))
         for column, value in ((RECORDS.c.kind, kind), (RECORDS.c.run, run), (RECORDS.c.cell, cell)):
             query = query if value is None else query.where(column == value)
         query = query if every_station else query.where(RECORDS.c.station == self._station)
         if last is not None:
-            newest = query.order_by(None).order_by(RECORDS.c.at.desc(), RECORDS.c.number.desc()).limit(last)
-            query = sa.select(newest.subquery())
-            query = query.order_by(sa.text("at"), sa.text("station"), sa.text("number"))
-        with self._rows(query) as rows:
+            newest = sa.text("until DESC, station DESC, number DESC")
+            query = sa.select(query.order_by(newest).limit(last).subquery())
+        with self._rows(query.order_by(sa.text("until, station, number"))) as rows:
             for row in rows:
                 yield _record(row)
 
@@ -339,20 +357,8 @@ class Store:
         ):
             yield rows
 
-    @contextlib.contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except IntegrityError:
-            raise
-        except (SQLAlchemyError, OSError, UnicodeError) as error:
-            reason = _first_line(error.orig if isinstance(error, DBAPIError) else error)
-            mend = "Free space on the disk, close what holds the database, or check its address; then go on."
-            if "readonly" in reason or "unable to open" in reason:
-                mend = (
-                    "Check that its folder is there and that you may write to both, or copy the store elsewhere."
-                )
-            raise StoreError(f"The store cannot be {what}: {reason}", where=self._where, mend=mend) from error
+    def _translated(self, what: str) -> contextlib.AbstractContextManager[None]:
+        return translated(what, self._where)
 
 
 def _record(row: Any) -> Record:
@@ -367,7 +373,3 @@ def _record(row: Any) -> Record:
             mend="`eis verify` says which records are not what was written.",
         )
     return Record(row.station, row.number, row.run, row.kind, row.at, content, row.previous, row.sha256)
-
-
-def _first_line(error: object) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

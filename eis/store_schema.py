@@ -98,6 +98,13 @@ def prepare(engine: sa.Engine, *, make: bool = True) -> None:
         _refuse_changes(connection)
 
 
+def is_older(engine: sa.Engine) -> bool:
+    """Whether there is a store, of an older version than this package writes."""
+    with engine.execution_options(reads=True).connect() as connection:
+        found = _version(connection)
+    return found is not None and found < VERSION
+
+
 def searchable(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of a content has a column of its own: cell, verdict, and area-specific resistance (ohm cm²)."""
     asr = content.get("asr_ohm_cm2")

@@ -32,10 +32,14 @@ SMALLEST = {"drift": 0.003, "shift": 0.003, "outlier": 0.005, "high-frequency ar
 """Size, as a fraction of |Z|, below which a pattern does no harm."""
 QUIET = 1e-4
 """Noise, as a fraction of |Z|, below which no instrument measures: what a ladder leaves over there is its own."""
+LARGEST_OWN = 2e-3
+"""Residual, as a fraction of |Z|, that a ladder does not leave over of its own."""
 MOST_PATTERNS = 3
 OUTLIER_SHARE = 6
 """At most one point in so many can stand alone."""
 SHORTEST_BLOCK = 3
+FEWEST_OUTSIDE = 2
+"""Points at an end of the sweep that a range must leave out, or else it reaches that end."""
 STAND_OUT = 5.0
 """Robust standard deviations of its neighbourhood by which a lone point must stand out."""
 NEIGHBOURS = 8
@@ -113,13 +117,14 @@ def explain(
         candidates = _candidates(f[kept], corrected[kept], ladders, clocks[:, kept])
         if not found:
             detectable = _detectable(f, z, best_ladder(ladders), clocks)
-        if best_ladder(ladders).sigma <= QUIET:
+        best = best_ladder(ladders)
+        if best.sigma <= QUIET and np.abs(best.residual).max() <= LARGEST_OWN:
             break
         sure = [one for one in candidates if _counts(one.suspicion)]
-        best = max(sure, key=lambda one: one.suspicion.score, default=None)
-        if best is None:
+        surest = max(sure, key=lambda one: one.suspicion.score, default=None)
+        if surest is None:
             break
-        one = best.suspicion
+        one = surest.suspicion
         points = tuple(int(place[i]) for i in one.points)
         if one.pattern == "outlier":
             if len(alone) >= limit:
@@ -129,7 +134,7 @@ def explain(
         else:
             if sum(s.pattern != "outlier" for s in found) >= MOST_PATTERNS:
                 break
-            corrected[kept] = corrected[kept] / best.factor
+            corrected[kept] = corrected[kept] / surest.factor
         found.append(Suspicion(one.pattern, one.size, one.score, points))
     marks = np.zeros(f.size, dtype=bool)
     marks[alone] = True
@@ -376,7 +381,8 @@ def _ranges(n: int) -> tuple[RealArray, float]:
     """Return 0 for pairs (first, beyond the last) that are a range, else −inf; and the toll for their number."""
     first, last = np.ogrid[: n + 1, : n + 1]
     inner = (last - first >= SHORTEST_BLOCK) & (last - first <= n - SHORTEST_BLOCK)
-    inner &= ((first == 0) | (first >= 2)) & ((last == n) | (last <= n - 2))
+    inner &= (first == 0) | (first >= FEWEST_OUTSIDE)
+    inner &= (last == n) | (last <= n - FEWEST_OUTSIDE)
     return np.where(inner, 0.0, -np.inf), 2 * math.log(2 * int(inner.sum()))
 
 

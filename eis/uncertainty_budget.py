@@ -3,8 +3,8 @@ r"""The uncertainty of an arc's resistance, source by source.
 .. math:: u^2 = u_\mathrm{fit}^2 + u_\mathrm{model}^2 + u_\mathrm{instrument}^2 + u_\mathrm{fixture}^2 +
     u_T^2 + u_P^2 + u_\mathrm{repeats}^2
 
-The area joins where a quantity needs it (`Interface.budget_for`). Every source stands in the budget; one that is
-not known says so and counts as zero.
+The area joins where a quantity needs it (`Interface.budget_for`). Every source stands in the budget; one that
+nobody stated says so and is not in the sum, which names it (`Budget.not_stated`).
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _repeats(shape: ArcShape, repeats: Sequence[float]) -> tuple[Line, Line]:
     n, dof = len(repeats), shape.degrees_of_freedom
     if n < 2:
         fit = Line("fit", shape.u_r_ohm, "covariance of the fit", dof)
-        return Line("repeats", 0.0, "the measurement was not repeated"), fit
+        return Line("repeats", None, "the measurement was not repeated"), fit
     s = float(np.std(repeats, ddof=1))
     more = math.sqrt(max(shape.u_r_ohm**2 - s**2, 0.0) / n)
     said = f"standard deviation {format_si(s, 'Ω', digits=3)} of {n} measurements, over √{n}"
@@ -158,6 +158,7 @@ def _model(shape: ArcShape, r: float, fit: Fit | None, alternatives: Sequence[Fi
     """Return how far the same arc is spread over descriptions the data support equally."""
     others: list[float] = []  # squares of the distances
     words: list[str] = []
+    ruled_out = False
     if fit is not None and alternatives:
         best = min(one.aicc for one in (fit, *alternatives))
         rivals = [one for one in alternatives if one is not fit]
@@ -171,7 +172,7 @@ def _model(shape: ArcShape, r: float, fit: Fit | None, alternatives: Sequence[Fi
             else:
                 others.append((there - shape.r_ohm) ** 2)
                 words.append(f"{format_si(there, 'Ω')} by {one.circuit}")
-        if not equal:
+        if ruled_out := not equal:
             words.append(f"no other of {len(rivals)} circuits is within ΔAICc < {EQUAL_AICC:g} of the best")
     if drt is not None:
         peak, why = _peak(shape, fit, drt)
@@ -181,7 +182,9 @@ def _model(shape: ArcShape, r: float, fit: Fit | None, alternatives: Sequence[Fi
             others.append(max((peak.r_ohm - shape.r_ohm) ** 2 - peak.u_r_ohm**2, 0.0))  # beyond its own noise
             words.append(f"{format_uncertain(peak.r_ohm, peak.u_r_ohm, 'Ω')} by the relaxation times")
     if not words:
-        return Line("model", 0.0, "no other circuit and no distribution of relaxation times was given")
+        return Line("model", None, "no other circuit and no distribution of relaxation times was given")
+    if not (others or ruled_out):  # circuits or relaxation times that say nothing of this arc
+        return Line("model", None, ", ".join(words))
     u = math.sqrt(sum(others) / (1 + len(others)))
     return Line("model", u * (r / abs(shape.r_ohm) if shape.r_ohm else 1.0), ", ".join(words))
 
@@ -224,21 +227,21 @@ def _log_tau(arc: Arc, fit: Fit) -> float | None:
 
 def _instrument(r: float, known: Conditions) -> Line:
     if known.instrument_accuracy is None:
-        return Line("instrument", 0.0, "accuracy of the instrument not stated")
+        return Line("instrument", None, "accuracy of the instrument not stated")
     said = f"limit of error {known.instrument_accuracy:.2%}, rectangular: over √3"
     return Line("instrument", r * known.instrument_accuracy / math.sqrt(3), said)
 
 
 def _fixture(known: Conditions) -> Line:
     if known.u_fixture_ohm is None:
-        return Line("fixture", 0.0, "no shorted fixture was measured")
+        return Line("fixture", None, "no shorted fixture was measured")
     return Line("fixture", known.u_fixture_ohm, "standard uncertainty of the shorted fixture")
 
 
 def _temperature(r: float, probabilities: Sequence[tuple[str, float]], cell: Cell, known: Conditions) -> Line:
     if cell.temperature_c is None or cell.u_temperature_c is None:
         missing = "temperature" if cell.temperature_c is None else "uncertainty of the temperature"
-        return Line("temperature", 0.0, f"{missing} not stated")
+        return Line("temperature", None, f"{missing} not stated")
     usual = _usual(probabilities)[0]
     energy = usual if known.activation_ev is None else known.activation_ev
     slope = temperature_coefficient(energy, cell.temperature_c)
@@ -262,7 +265,7 @@ def _usual(probabilities: Sequence[tuple[str, float]]) -> tuple[float, float]:
 def _pressure(r: float, probabilities: Sequence[tuple[str, float]], cell: Cell, known: Conditions) -> Line:
     if not cell.pressure_mpa or cell.u_pressure_mpa is None:
         missing = "uncertainty of the pressure" if cell.pressure_mpa else "stack pressure"
-        return Line("pressure", 0.0, f"{missing} not stated")
+        return Line("pressure", None, f"{missing} not stated")
     usual = _usual(probabilities)[1]
     exponent = usual if known.pressure_exponent is None else known.pressure_exponent
     share = cell.u_pressure_mpa / cell.pressure_mpa

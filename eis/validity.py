@@ -43,7 +43,8 @@ class Fault:
     because : str
         One sentence that says why.
     frequency_hz : tuple of float
-        Where it is seen (Hz): the points themselves, or first and last frequency of a range; empty if everywhere.
+        Where it is seen (Hz): the points themselves, first and last frequency of a range, or the two neighbours
+        between which a sweep parts; empty if everywhere.
     size : float
         How large it is, as a fraction of |Z|; NaN if that has no meaning.
     """

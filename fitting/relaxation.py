@@ -15,10 +15,10 @@ from eis.errors import FitError
 from eis.from_xarray import spectra_of
 from eis.spectrum import RealArray, Spectrum
 from fitting.drt_bayes import shortest_band, truncated_draws
-from fitting.drt_hierarchical import self_tuned
+from fitting.drt_hierarchical import self_tuned, smoothed_away
 from fitting.drt_lambda import FLOOR, LAMBDAS, NEGATIVE, Modes, Rule, check_rule, choose, misfit, modes, raised
 from fitting.drt_matrices import Basis, Matrices, Part, Penalty, matrices
-from fitting.drt_peaks import BAND, WINDOW, Posterior, find_peaks
+from fitting.drt_peaks import BAND, FASTER, WINDOW, Posterior, find_peaks
 from fitting.drt_problem import Laid, Weight, blocks, check_sweep, chosen_extras, lay_out, weights_of
 from fitting.drt_solver import solve, solve_positive
 
@@ -270,6 +270,9 @@ def _record(
     believed: RealArray = covariance * BAND[even] ** 2
     u = np.sqrt(np.maximum(((grid.values @ believed[:m, :m]) * grid.values).sum(axis=1), 0)) * scale
     low, high = gamma - TWO_SIDED * u, gamma + TWO_SIDED * u
+    if not even:
+        lacking = grid.values @ smoothed_away(grid.roughness, state.lambda_, state.normal, state.x, state.free)
+        low, high = low + scale * np.minimum(lacking, 0.0), high + scale * np.maximum(lacking, 0.0)
     low = np.maximum(low, 0.0) if options.non_negative else low
     drawn = np.empty((0, state.x.size))
     if options.draws and variance > 0:
@@ -300,6 +303,9 @@ def _record(
         beside[name] = float(state.x[m + i] * laid.unit[i]), float(u_extra * laid.unit[i])
     nothing = (math.nan, math.nan)
     r_inf, inductance, elastance = (beside.get(n, nothing) for n in ("r_inf", "inductance", "capacitance"))
+    # what is faster than the sweep looks like R∞
+    fastest = abs(float(np.interp(-math.log(grid.omega.max()), np.log(grid.fine_tau_s), gamma)))
+    r_inf = r_inf[0], math.hypot(WINDOW[even] * r_inf[1], FASTER[even] * fastest)
     words = [str(doubt) for doubt in spectrum.metadata.get("doubts", ())]  # what its reader could not believe
     if options.weight == "modulus" and noise > MISSES**2:
         words.append(

@@ -68,7 +68,7 @@ class Ranked:
     p_value : float
         Chance that noise alone makes this one as much better than `simpler` (F test); NaN if there is none.
     supported : bool
-        Whether the data determine every arc.
+        Whether the data determine every arc it has; not whether it describes them, which AICc tells.
     because : tuple of str
         Why not.
     """
@@ -136,7 +136,7 @@ class Comparison:
         return f"{notebook.table(HEADING, self._cells())}<ul>{notes}</ul>"
 
 
-HEADING = ("circuit", "free", "χ²", "ΔAICc", "weight", "BIC", "p (F)", "supported")
+HEADING = ("circuit", "free", "χ²", "ΔAICc", "weight", "BIC", "p (F)", "all arcs determined")
 
 
 def select(spectrum: Spectrum, candidates: Sequence[str] = CANDIDATES, *, weight: Weight = "modulus") -> list[Fit]:

@@ -263,15 +263,16 @@ class Plan:
             if self.is_paced
             else f"It will take about {format_duration(self.duration_s)}, for the instrument has its own pace:",
         ]
-        for (low, seconds), (_, steps) in zip(
+        for (_, seconds), (_, steps) in zip(
             self.duration_by_decade_s(), itertools.groupby(once, lambda s: _decade(s.frequency_hz)), strict=True
         ):
             group = list(steps)
             cycles = sorted({step.cycles for step in group})
             spread = f"{cycles[0]:,}" if len(cycles) == 1 else f"{cycles[0]:,} to {cycles[-1]:,}"
+            first, last = (format_si(step.frequency_hz, "Hz", digits=3) for step in (group[0], group[-1]))
+            span = first if len(group) == 1 else f"{first} to {last:>8}"
             lines.append(
-                f"  from {format_si(low, 'Hz', digits=3):>7} up  {_count(len(group), 'point'):>9}  "
-                f"{format_duration(seconds):>12}"
+                f"  {span:>20}  {_count(len(group), 'point'):>9}  {format_duration(seconds):>12}"
                 + (f"  {spread.replace(',', ' ')} cycles each" if self.is_paced else "")
             )
         if again:

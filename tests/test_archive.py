@@ -150,6 +150,10 @@ def test_a_netcdf_the_library_crashes_or_hangs_on_is_refused(spectrum, tmp_path,
         (lambda d: d.assign(note=("frequency", list("abcde"))), "note"),
         (lambda d: d.assign(wide=(("frequency", "x"), np.ones((5, 2)))), "wide"),
         (lambda d: d.assign(z_real=d.z_real * np.nan), "impedance of point"),
+        (lambda d: d.assign(z_real=d.z_real.assign_attrs(units="mohm")), "'mohm'"),
+        (lambda d: d.assign(z_imag=d.z_imag.assign_attrs(units="ohm cm2")), "'ohm cm2'"),
+        (lambda d: d.assign_coords(frequency=d.frequency.assign_attrs(units="kHz")), "'kHz'"),
+        (lambda d: d.assign(z_real=d.z_real.assign_attrs(units=3)), "'3'"),
     ],
 )
 def test_a_netcdf_that_is_not_a_spectrum_is_refused(spectrum, tmp_path, change, words) -> None:
@@ -159,6 +163,42 @@ def test_a_netcdf_that_is_not_a_spectrum_is_refused(spectrum, tmp_path, change, 
         change(dataset.load()).to_netcdf(tmp_path / "changed.nc")
     with pytest.raises(ReadError, match=words):
         read(tmp_path / "changed.nc")
+
+
+@pytest.mark.parametrize("name", ["z_real", "z_imag", "time_s"])
+def test_a_netcdf_whose_numbers_another_program_packed_is_refused(spectrum, tmp_path, name) -> None:
+    xr = pytest.importorskip("xarray")
+    archive.write(spectrum, tmp_path / "cell.nc")
+    with xr.open_dataset(tmp_path / "cell.nc") as dataset:
+        packed = dataset.load().isel(frequency=[0, 3])  # numbers of a size that can be packed
+        packed.to_netcdf(
+            tmp_path / "packed.nc", encoding={name: {"dtype": "i2", "scale_factor": 0.01, "_FillValue": -9999}}
+        )
+    with pytest.raises(ReadError, match=f"{name}.*packed"):
+        read(tmp_path / "packed.nc")
+
+
+def test_a_netcdf_that_lost_its_units_says_what_they_were_taken_for(spectrum, tmp_path) -> None:
+    xr = pytest.importorskip("xarray")
+    archive.write(spectrum, tmp_path / "cell.nc")
+    with xr.open_dataset(tmp_path / "cell.nc") as dataset:
+        dataset.load().z_real.attrs.clear()
+        dataset.to_netcdf(tmp_path / "bare.nc")
+    again = read(tmp_path / "bare.nc")
+    assert again.metadata["warnings"] == ["The file states no unit of z_real: it was taken as ohm."]
+    assert again.metadata["converted"] == spectrum.metadata["converted"]
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".csv"])
+@pytest.mark.parametrize("said", [5, "once", None, [5, "twice"], {"a": 1}])
+def test_what_is_no_list_of_sentences_becomes_one_as_it_is_read(tmp_path, suffix, said) -> None:
+    path = archive.write(
+        Spectrum.of([1.0], [1j], metadata={"warnings": said, "dropped": said}), tmp_path / f"a{suffix}"
+    )
+    metadata = read(path).metadata
+    for key in ("warnings", "dropped", "converted"):
+        assert isinstance(metadata[key], list)
+        assert all(isinstance(sentence, str) for sentence in metadata[key])
 
 
 # ---------------------------------------------------------------- what comes back

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binom, t
 
 from benchmarks.interval_coverage import REPEATS, one_draw
-from eis.budget import Budget, Line
+from eis.budget import NOT_STATED, Budget, Line
 from eis.errors import ConfigError
 from eis.extraction import Conditions, extract
 from eis.spectrum import Cell
@@ -62,13 +62,46 @@ def test_a_repeat_of_another_circuit_is_refused(fitted):
         extract(fitted, CELL, repeats=[fit("R0-p(R1,CPE1)", TwoArcs().spectrum(noise=3e-3))])
 
 
-def test_a_source_that_is_not_known_stands_there_with_nothing_and_the_reason(fitted):
-    found = last(fitted)
-    assert [one.source for one in found.budget.lines] == SOURCES
-    nothing = {one.source: one.because for one in found.budget.lines if one.u == 0}
-    assert set(nothing) == {"model", "instrument", "fixture", "temperature", "pressure", "repeats"}
-    assert all(nothing.values())
-    assert all(source in str(found.budget) for source in SOURCES)
+def test_a_source_nobody_stated_is_not_zero_and_the_sum_says_that_it_lacks_it(fitted):
+    budget = last(fitted).budget
+    missing = ("model", "instrument", "fixture", "temperature", "pressure", "repeats")
+    assert [one.source for one in budget.lines] == SOURCES
+    assert budget.not_stated == missing
+    assert all(line.u is None and line.because for line in budget.lines if line.source in missing)
+    assert budget.u == pytest.approx(math.hypot(*(line.u for line in budget.lines if line.u is not None)))
+    shown, page, document = str(budget), budget._repr_html_(), budget.to_dict()
+    assert shown.splitlines()[0].endswith(f"(k = 2), without what is not stated: {', '.join(missing)}")
+    assert shown.count(f"  {NOT_STATED}  ") == len(missing)
+    assert page.count(f"<td>{NOT_STATED}</td>") == len(missing)
+    assert f"without what is not stated: {', '.join(missing)}" in page
+    assert document["not_stated"] == list(missing)
+    assert {line["source"]: line["u"] for line in document["lines"]}.items() >= dict.fromkeys(missing).items()
+
+
+def test_a_source_stated_to_be_zero_is_zero(fitted):
+    cell = replace(CELL, temperature_c=25.0, u_temperature_c=0.0, pressure_mpa=10.0, u_pressure_mpa=0.0)
+    budget = last(fitted, cell, conditions=Conditions(0.0, u_fixture_ohm=0.0)).budget
+    assert budget.not_stated == ("model", "repeats")
+    assert [line.u for line in budget.lines if line.source in SOURCES[2:6]] == [0.0] * 4
+
+
+def test_an_area_without_uncertainty_is_said_to_lack_it(fitted):
+    budget = last(fitted, Cell(1.131, interfaces_in_path=2)).budget
+    assert budget.not_stated[-1] == "area"
+    assert budget.lines[-1].u is None
+
+
+def test_a_budget_with_nothing_stated_has_no_sum():
+    budget = Budget("x", 10.0, "Ω", (Line("area", None, "not measured"),))
+    assert math.isnan(budget.u)
+    assert budget.to_dict()["u"] is None
+    assert str(budget).splitlines()[0] == "x: 10 Ω ± n/a (k = 2), without what is not stated: area"
+
+
+def test_a_budget_with_everything_stated_lacks_nothing():
+    budget = Budget("x", 10.0, "Ω", (Line("area", 0.5, ""),))
+    assert budget.not_stated == ()
+    assert str(budget).splitlines()[0] == "x: 10.0 ± 1.0 Ω (k = 2)"
 
 
 @pytest.mark.parametrize(("energy", "percent"), [(0.30, 3.9), (0.35, 4.6), (0.50, 6.5), (0.60, 7.8)])
@@ -86,7 +119,9 @@ def test_each_line_is_what_its_source_makes_of_the_resistance(fitted):
     assert line(found, "temperature").u == pytest.approx(asr * 0.0652 * 0.5, rel=2e-3)
     assert line(found, "pressure").u == pytest.approx(asr * 0.05)  # 10 % of pressure are 5 % of resistance
     assert line(found, "area").u == pytest.approx(asr * 0.011 / 1.131)
-    assert found.u_asr_ohm_cm2 == pytest.approx(math.hypot(*(one.u for one in found.budget.lines)))
+    assert found.u_asr_ohm_cm2 == pytest.approx(
+        math.hypot(*(one.u for one in found.budget.lines if one.u is not None))
+    )
 
 
 def test_an_area_of_10_mm_across_known_to_50_micrometres_is_known_to_one_percent(fitted):
@@ -149,7 +184,7 @@ def test_a_richer_circuit_that_makes_two_arcs_of_one_is_compared_by_both_togethe
 def test_a_circuit_without_that_arc_is_named_and_not_counted(fitted):
     other = replace(fit("L0-R0-p(R1,CPE1)", TwoArcs(r2=1e-3).spectrum(noise=3e-3)), aicc=fitted.aicc)
     found = line(last(fitted, alternatives=[other]), "model")
-    assert found.u == 0
+    assert found.u is None
     assert "has no arc there" in found.because
 
 
@@ -198,6 +233,6 @@ def test_nineteen_of_twenty_intervals_hold_the_truth_with_every_line_active(n):
         found, truth = one_draw(rng, n)
         low, high = found.budget.interval(0.95)
         held += low <= truth <= high
-        sources |= {one.source for one in found.budget.lines if one.u > 0}
+        sources |= {one.source for one in found.budget.lines if one.u}
     assert binom.ppf(0.0005, draws, 0.95) <= held <= binom.ppf(0.9995, draws, 0.95)
     assert sources >= set(SOURCES) - {"fit" if n > 1 else "repeats"}

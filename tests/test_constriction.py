@@ -8,6 +8,7 @@ from scipy import special
 
 from eis.constriction import (
     CAUSES,
+    LEAST_COVERAGE,
     cause_probabilities,
     cluster_resistance,
     constriction_asr,
@@ -88,6 +89,18 @@ def test_few_spots_are_spots_alone() -> None:
 def test_coverage_is_the_inverse(asr_ct: float) -> None:
     asr = interface_asr(COVERAGE, asr_ct, 1.0, 2e-3)
     assert contact_coverage(asr, 1.0, 2e-3, asr_ct_ohm_cm2=asr_ct) == pytest.approx(COVERAGE, rel=1e-9)
+
+
+@pytest.mark.parametrize("asr_ct", [0.0, 1e-4, 5.0, 1e4])
+@pytest.mark.parametrize("radius_um", [1e-3, 1.0, 1e3])
+def test_coverage_is_found_from_lone_spots_to_all_but_full_contact(asr_ct: float, radius_um: float) -> None:
+    coverage = np.concatenate([np.geomspace(1e-13, 1, 500), 1 - np.geomspace(1e-12, 0.5, 100)])
+    asr = interface_asr(coverage, asr_ct, radius_um, 1e-4)
+    assert contact_coverage(asr, radius_um, 1e-4, asr_ct_ohm_cm2=asr_ct) == pytest.approx(coverage, rel=1e-9)
+
+
+def test_what_conducts_without_any_resistance_needs_the_least_contact() -> None:
+    assert contact_coverage(1.0, 0.0, 1e-4) == pytest.approx(LEAST_COVERAGE)
 
 
 def test_twice_the_contact_is_found_with_an_interval_that_holds_it() -> None:

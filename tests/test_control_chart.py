@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from eis.control_chart import FEWEST, control_chart
+from eis.control_chart import FEWEST, control_chart, process_charts
 from eis.errors import ConfigError
-from eis.history_plots import plot_control_chart
+from eis.history_plots import MOST_CHARTS, plot_control_chart, plot_process_charts
+from eis.store import Store
+from tests.test_misuse import run_eis
 
 # NIST/SEMATECH e-Handbook of Statistical Methods §6.3.2.2: ten flow rates, their mean, mean range and limits.
 NIST = [49.6, 47.6, 49.9, 51.3, 47.8, 51.2, 52.6, 52.4, 53.6, 52.1]
@@ -86,3 +91,78 @@ def test_a_chart_of_any_length_can_be_drawn(n: int) -> None:
     drawn = plot_control_chart(control_chart(np.linspace(1.0, 2.0, n)), limit=1.5)
     assert isinstance(drawn, Axes)
     assert drawn.get_ylabel() == "R·A / Ω·cm²"
+
+
+def end(value: float, arc: str = "R2", **more: Any) -> dict[str, Any]:
+    finding = {"arc": arc, "reading": "asr", "limit": 12.0}
+    return {"asr_ohm_cm2": value, "asr_of": arc, "circuit": "R0-p(R1,CPE1)", "finding": finding, **more}
+
+
+def test_an_arc_a_station_and_a_fixture_that_differ_share_no_mean_and_no_limits() -> None:
+    values = {"bench-3": 10.0, "bench-4": 11.0}
+    ends = [(at, end(value + 0.01 * (-1) ** i)) for i in range(10) for at, value in values.items()]
+    ends += [("bench-3", end(5.0 + 0.01 * (-1) ** i, arc="R1")) for i in range(10)]
+    ends += [("bench-3", end(20.0 + 0.01 * (-1) ** i, fixture="holder 2")) for i in range(10)]
+    charts = {one.name: one for one in process_charts(ends)}
+    assert {name: round(one.chart.centre, 1) for name, one in charts.items()} == {
+        "R·A of R2 at bench-3": 10.0,
+        "R·A of R2 at bench-4": 11.0,
+        "R·A of R1 at bench-3": 5.0,
+        "R·A of R2 at bench-3, holder 2": 20.0,
+    }
+    assert all(one.chart.is_in_control and one.limit == 12.0 for one in charts.values())
+    assert charts["R·A of R2 at bench-4"].places == tuple(range(1, 20, 2))
+    assert not control_chart([content["asr_ohm_cm2"] for _, content in ends]).is_in_control
+
+
+def test_the_same_arc_of_another_circuit_is_another_quantity_and_named_by_it() -> None:
+    ends = [("b", end(1.0)), ("b", end(2.0, circuit="R0-p(R1,C1)-p(R2,C2)"))]
+    assert [one.name for one in process_charts(ends)] == [
+        "R·A of R2 at b (R0-p(R1,CPE1))",
+        "R·A of R2 at b (R0-p(R1,C1)-p(R2,C2))",
+    ]
+
+
+def test_runs_without_a_value_to_be_trusted_are_in_no_chart() -> None:
+    ends = [("b", end(1.0)), ("b", end(9.0, verdict="INVALID_DATA")), ("b", {"state": "CRASHED"}), ("b", end(2.0))]
+    (chart,) = process_charts(ends)
+    assert (chart.places, chart.chart.values.tolist()) == ((0, 3), [1.0, 2.0])
+    assert process_charts([("b", {"state": "CRASHED"})]) == ()
+
+
+def test_a_record_of_an_older_version_tells_its_arc_by_its_finding() -> None:
+    (chart,) = process_charts(
+        [("b", {"asr_ohm_cm2": 1.0, "finding": {"arc": "R7", "reading": "asr", "limit": 3.0}})]
+    )
+    assert (chart.arc, chart.limit) == ("R7", 3.0)
+
+
+def test_each_process_has_a_panel_of_its_own_with_its_name_and_its_limit() -> None:
+    charts = process_charts([("b", end(1.0)), ("b", end(2.0, arc="R1"))])
+    panels = plot_process_charts(charts).axes
+    assert [ax.get_title(loc="left") for ax in panels] == ["R·A of R2 at b", "R·A of R1 at b"]
+    assert all("limit of the spec" in [line.get_label() for line in ax.lines] for ax in panels)
+    assert len(plot_process_charts(()).axes) == 1
+
+
+def test_more_charts_than_a_page_holds_are_refused_in_words() -> None:
+    charts = process_charts([(f"bench-{i}", end(1.0)) for i in range(MOST_CHARTS + 1)])
+    with pytest.raises(ConfigError, match="--station"):
+        plot_process_charts(charts)
+
+
+def test_the_command_says_which_chart_is_of_what(tmp_path: Path) -> None:
+    place = tmp_path / "s.db"
+    for name, value in (("bench-3", 10.0), ("bench-4", 30.0)):
+        with Store.open(place, station=name) as store:
+            for i in range(FEWEST):
+                store.append("ended", run=f"{name}-{i}", content=end(value * (1 + 0.01 * (-1) ** i)))
+    shown = run_eis("history", place, "--chart", tmp_path / "chart.png").stdout
+    assert "control chart of R·A of R2 at bench-3: 8 values, mean 9.999" in shown
+    assert "control chart of R·A of R2 at bench-4: 8 values, mean 30" in shown
+    assert (tmp_path / "chart.png").stat().st_size > 0
+    document = json.loads(run_eis("history", place, "--station", "bench-4", "--json").stdout)
+    assert [one["in_control"] for one in document["control_charts"]] == [True]
+    assert [(row["station"], row["arc"], row["number"]) for row in document["results"]] == [
+        ("bench-4", "R2", i + 1) for i in range(FEWEST)
+    ]

@@ -13,6 +13,7 @@ from eis.spectrum import Quality, Spectrum
 from fitting import fit
 from fitting.circuit import parse
 from fitting.drt_areas import shares, tail
+from fitting.drt_hierarchical import smoothed_away
 from fitting.drt_matrices import matrices
 from fitting.relaxation import drt
 
@@ -273,6 +274,46 @@ def test_one_part_alone_tells_the_same_arcs(parts):
     found = drt(Spectrum.of(F, z), parts=parts)
     assert found.resistance_between(0, 3e-3)[0] == pytest.approx(50, rel=0.05)
     assert math.isnan(found.r_inf_ohm) == (parts == "imag")
+
+
+@pytest.mark.parametrize("method", ["ridge", "hierarchical"])
+@pytest.mark.parametrize("tau", [1e-4, 1e-5, 1e-6])
+def test_the_uncertainty_of_r_inf_covers_what_an_arc_leaves_beyond_the_sweep(method, tau):
+    for seed in range(12):
+        z = noisy(10 + zarc(50, tau, 0.8) + zarc(50, 0.1, 0.8), 0.001, seed=seed)
+        found = drt(Spectrum.of(F, z), method=method)
+        assert abs(found.r_inf_ohm - 10) <= 2.5 * found.u_r_inf_ohm, seed
+
+
+@pytest.mark.parametrize("method", ["ridge", "hierarchical"])
+def test_what_a_small_arc_takes_from_a_large_one_is_in_the_uncertainty_of_both(method):
+    for seed in range(12):
+        z = noisy(10 + zarc(100, 1e-3, 0.9) + zarc(8, 0.3, 0.9), 0.001, seed=seed)
+        for peak, r in zip(drt(Spectrum.of(F, z), method=method).peaks, (100, 8), strict=True):
+            assert abs(peak.r_ohm - r) <= 2 * peak.u_r_ohm, seed
+
+
+def test_the_bias_of_smoothing_is_that_of_the_estimate_and_once_more():
+    strength, x = 0.25, np.array([4.0, 2.0, 0.0, 7.0])  # three coefficients, and one beside them without a penalty
+    roughness, normal = np.diag([1.0, 4.0, 1.0]), np.diag([1.25, 2.0, 1.25, 1.0])  # the data weigh 1 each
+    kept = np.array([0.2, 0.5, 0.2]) * x[:3]
+    twice = kept + np.array([0.2, 0.5, 0.2]) * kept
+    assert smoothed_away(roughness, strength, normal, x, x > 0) == pytest.approx(twice)
+    assert smoothed_away(roughness, 1e-9, normal, x, x > 0) == pytest.approx(0, abs=1e-8)
+
+
+@pytest.mark.parametrize(("noise", "share"), [(0.001, 0.90), (0.003, 0.89)])
+def test_the_self_tuned_band_holds_a_small_arc_beside_a_large_one(noise, share):
+    held = []
+    for seed in range(30):
+        found = drt(
+            Spectrum.of(F, noisy(10 + zarc(100, 1e-3, 0.9) + zarc(8, 0.3, 0.9), noise, seed=seed)),
+            method="hierarchical",
+        )
+        truth = gamma_zarc(found.tau_s, 100, 1e-3, 0.9) + gamma_zarc(found.tau_s, 8, 0.3, 0.9)
+        inside = (found.tau_s > 1 / (2 * math.pi * F[0])) & (found.tau_s < 1 / (2 * math.pi * F[-1]))
+        held.append(((truth >= found.gamma_low_ohm) & (truth <= found.gamma_high_ohm))[inside].mean())
+    assert np.mean(held) > share
 
 
 def test_scale_does_not_matter():

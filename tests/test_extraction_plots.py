@@ -65,13 +65,21 @@ def test_an_arc_that_is_not_resolved_says_so(arcs):
     assert any("not resolved" in text for text in words(plot_assignment([replace(arcs[0], resolved=False)], CELL)))
 
 
+def test_a_line_that_nobody_stated_has_no_bar_and_is_not_called_zero(arcs):
+    axes = plot_budget(Budget("R", 5.0, "Ω", (Line("fit", 0.1, "covariance"), Line("area", None, "not measured"))))
+    assert [bar.get_width() > 0 for bar in axes.patches] == [True, False, True]
+    assert "not stated" in words(axes)
+    assert not {"0", "0%"} & set(words(axes))
+    assert any("of what was stated" in text for text in words(axes))
+
+
 def test_every_line_of_a_budget_has_its_bar_its_share_and_its_reason(arcs):
     budget = arcs[1].budget
     axes = plot_budget(budget)
     widths = [bar.get_width() for bar in axes.patches]
     assert len(widths) == len(budget.lines) + 1
     for line, width in zip(budget.lines, widths, strict=False):
-        assert width / widths[-1] == pytest.approx(line.u / budget.u)
+        assert width / widths[-1] == pytest.approx((line.u or 0.0) / budget.u)
         assert line.because in words(axes)
     assert [tick.get_text() for tick in axes.get_yticklabels()][-1] == "together"
 

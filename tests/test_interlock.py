@@ -51,6 +51,24 @@ def test_a_number_that_is_not_finite_is_wrong_with_one_end_open_too(tmp_path: Pa
     assert "not 1 or more" in faults([one])[0]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "d")
+    assert (
+        "is no file" in faults([from_file(InterlockConfig(name="door", file="d", equals="closed"), tmp_path)])[0]
+    )
+
+
+def test_a_file_from_the_future_is_wrong_for_it_would_be_fresh_until_the_clock_is_there(tmp_path: Path) -> None:
+    (tmp_path / "d").write_text("closed")
+    one = from_file(InterlockConfig(name="door", file="d", equals="closed", stale_s=10), tmp_path)
+    now = (tmp_path / "d").stat().st_mtime
+    os.utime(tmp_path / "d", (now + 5, now + 5))  # the clocks of two computers never agree
+    assert faults([one]) == ()
+    os.utime(tmp_path / "d", (now + 3600, now + 3600))
+    assert "clock was put back" in faults([one])[0]
+
+
 def test_a_file_that_is_missing_stale_or_no_text_is_wrong(tmp_path: Path) -> None:
     config = InterlockConfig(name="door", file="d", equals="closed", stale_s=10)
     one = from_file(config, tmp_path)

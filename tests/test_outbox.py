@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from eis.errors import StoreError
-from eis.outbox import NotDeliveredError, Outbox, webhook
+from eis.outbox import NotDeliveredError, Outbox, RefusedError, webhook
 
 
 @dataclass
@@ -48,6 +48,21 @@ def works() -> Iterator[Works]:
         yield told
         server.shutdown()
         thread.join()
+
+
+def test_a_message_that_is_refused_for_good_does_not_keep_the_others(tmp_path: Path) -> None:
+    box, got = Outbox(tmp_path), []
+    for n in range(3):
+        box.put({"n": n})
+
+    def send(message: Any) -> None:
+        if message["n"] == 1:
+            raise RefusedError("never")
+        got.append(message["n"])
+
+    assert box.flush(send) == ""
+    assert (got, box.waiting()) == ([0, 2], ())
+    assert [path.suffix for path in tmp_path.iterdir()] == [".refused"]
 
 
 def test_nobody_there_keeps_the_message_and_says_why(tmp_path: Path) -> None:

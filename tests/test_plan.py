@@ -155,6 +155,9 @@ def test_the_description_says_what_and_how_long():
     assert text.startswith("71 points from 1 MHz to 100 mHz, 10 per decade; 10 mV rms around 0 V DC")
     assert "It will take 3 min 6 s:" in text
     assert "50.119 → 50.5 Hz" in text
+    tables = [" ".join(line.split()) for line in text.splitlines()]
+    assert "1 MHz 1 point 0.1 s 99 999 cycles each" in tables
+    assert "990 Hz to 101 Hz 11 points 6.0 s 38 to 202 cycles each" in tables  # as measured, moved points too
     current = Plan.of(Sweep(1e4, 1, 10, amplitude_a=0.05, dc_a=1e-3)).describe()
     assert "50 mA rms around 1 mA DC" in current
     assert "and 23 more" in Plan.of(Sweep(2e3, 10, 100, 0.01)).describe()

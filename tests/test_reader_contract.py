@@ -48,6 +48,14 @@ def test_every_reader_has_files_here():
     assert here | {own} == set(READERS)  # our own formats have test_archive.py and test_collection.py
 
 
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.__name__.rpartition(".")[2])
+def test_a_reader_opens_with_what_there_is_to_know_of_its_format(reader):
+    lines = (reader.__doc__ or "").splitlines()
+    found = [line for line in lines if line and not line.startswith(" ")][1:]
+    wanted = ["Usage", "Layout", "Units and sign", "Uncertainty", "Known variants", "Source of the facts"]
+    assert found == wanted
+
+
 def test_the_file_is_recognised_by_its_reader_alone(written):
     reader, file, path = written
     source = Source(path.name, path, file.content)
@@ -91,7 +99,7 @@ def test_the_suffix_does_not_matter(written, tmp_path):
 
 
 @pytest.mark.parametrize("name", TEXT)
-@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r"])
 def test_line_ends_do_not_matter(name, end, tmp_path):
     _, file = FILES[name]
     if file.content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -102,6 +110,14 @@ def test_line_ends_do_not_matter(name, end, tmp_path):
     path = tmp_path / name
     path.write_bytes(content)
     assert_true(read_all(path), file)
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_a_file_whose_lines_are_indented_is_never_read_as_nothing(name, tmp_path):
+    _, file = FILES[name]
+    codec = "utf-16" if file.content.startswith((b"\xff\xfe", b"\xfe\xff")) else "latin-1"
+    content = file.content.decode(codec).replace("\n", "\n ").encode(codec)
+    assert outcome(content, tmp_path / name)  # which asserts that there are spectra, or a ReadError
 
 
 def test_a_file_cut_anywhere_is_refused_or_gives_a_part_of_the_truth(written):

@@ -75,6 +75,46 @@ def test_a_modulus_that_contradicts_its_parts_is_warned_of_with_its_row():
     assert "first in row 5" in warnings[0]
 
 
+def test_names_that_were_exchanged_are_warned_of_by_the_phase():
+    table = one()[0]
+    assert read(text(header(PEIS), table))[0].metadata["warnings"] == []
+    table["Re(Z)/Ohm"], table["-Im(Z)/Ohm"] = table["-Im(Z)/Ohm"], table["Re(Z)/Ohm"]  # |Z| is the same
+    warnings = read(text(header(PEIS), table))[0].metadata["warnings"]
+    assert "Phase(Z)/deg" in warnings[0]
+    assert "first in row 1" in warnings[0]
+
+
+def test_a_sign_that_the_phase_contradicts_is_warned_of():
+    table = one()[0]
+    table["-Im(Z)/Ohm"] = -table["-Im(Z)/Ohm"]
+    warnings = read(text(header(PEIS), table))[0].metadata["warnings"]
+    assert "Phase(Z)/deg" in warnings[0]
+
+
+def test_a_phase_of_another_turn_is_the_same_phase():
+    table = one()[0]
+    table["Phase(Z)/deg"] = table["Phase(Z)/deg"] + 360.0
+    assert read(text(header(PEIS), table))[0].metadata["warnings"] == []
+
+
+def test_phases_of_more_than_a_whole_turn_are_refused_where_the_impedance_follows_from_them():
+    table = {name: values for name, values in one()[0].items() if name not in ("Re(Z)/Ohm", "-Im(Z)/Ohm")}
+    degrees = table.pop("Phase(Z)/deg")
+    assert "more than a whole turn" in fault(text(header(PEIS), table | {"Phase(Z)/rad": degrees})).what
+
+
+def test_a_conversion_of_units_is_noted():
+    table = one()[0]
+    scaled = {
+        "freq/kHz": table["freq/Hz"] / 1e3,
+        "Re(Z)/kOhm": table["Re(Z)/Ohm"] / 1e3,
+        "-Im(Z)/kOhm": table["-Im(Z)/Ohm"] / 1e3,
+    }
+    converted = read(text(header(PEIS), scaled))[0].metadata["converted"]
+    for name in scaled:
+        assert any(said.startswith(f"{name} was converted to ") for said in converted)
+
+
 def test_loops_that_overlap_are_not_used_and_that_is_said():
     columns, _ = several(2, {"cycle number": [1, 1]})
     wrong = ["Number of loops : 2", "Loop 0 from point number 0 to 28", "Loop 1 from point number 20 to 57", ""]

@@ -73,6 +73,21 @@ def test_a_count_that_is_not_the_number_of_rows_is_warned_of():
     assert spectrum.metadata["status"] == "aborted"
 
 
+def test_a_modulus_that_contradicts_its_parts_is_warned_of_with_its_line():
+    table = columns()
+    table["Zmod"][4] *= 1.01
+    (spectrum,) = read(text([*header(), *curve(table)]))
+    assert any("Zmod" in said and "1 row" in said for said in spectrum.metadata["warnings"])
+    assert not any("Zmod" in said for said in read(text([*header(), *curve(columns())]))[0].metadata["warnings"])
+
+
+def test_a_conversion_of_units_is_noted():
+    lines = [*header(), *curve(columns())]
+    scaled = text([line.replace("\tHz\t", "\tkHz\t") for line in lines])
+    assert "Freq was converted from kHz." in read(scaled)[0].metadata["converted"]
+    assert read(scaled)[0].frequency_hz[0] == 1e3 * read(text(lines))[0].frequency_hz[0]
+
+
 def test_what_was_measured_is_the_impedance_and_what_was_corrected_a_column():
     table = columns()
     drift = table | {"ZrealDrCor": table["Zreal"] * 1.01, "ZimagDrCor": table["Zimag"] * 1.02}

@@ -31,6 +31,15 @@ def test_another_method_is_named():
     )
 
 
+def test_a_set_that_is_cut_in_the_settings_of_a_measurement_says_so():
+    whole = content(settings() + data() + settings() + data())
+    assert all("status" not in one.metadata for one in read(whole))
+    cut = whole[: whole.rindex(b"primary_data")]
+    (spectrum,) = read(cut)
+    assert spectrum.metadata["status"] == "truncated"
+    assert "settings of measurement 2" in spectrum.metadata["warnings"][0]
+
+
 def test_another_technique_is_named():
     error = fault(content(settings(technique="PotentialScan") + data()))
     assert "The technique is 'PotentialScan'" in error.what

@@ -48,6 +48,28 @@ def test_a_geometry_of_which_a_size_is_missing_or_zero_is_no_geometry():
         assert "states Thickness" in fault([TITLE, line, FIXED, "\t".join(EPS), *rows(EPS)]).what
 
 
+def test_a_geometry_with_decimal_commas_is_the_same_geometry():
+    lines = [TITLE, GEOMETRY, FIXED, "\t".join(EPS), *rows(EPS)]
+    german = [TITLE, GEOMETRY.replace("1.300e+01", "1,300e+01").replace("7.500e-01", "7,500e-01"), *lines[2:]]
+    assert "1,300e+01" in german[1]
+    (expected,), (found,) = read(lines), read(german)
+    np.testing.assert_array_equal(found.z_ohm, expected.z_ohm)
+
+
+@pytest.mark.parametrize("size", ["1.3.0", "1.300e+01x", "1,300,000", "--13"])
+def test_a_size_that_is_no_number_is_no_geometry(size):
+    line = GEOMETRY.replace("1.300e+01", size, 1)
+    assert "states Diameter" in fault([TITLE, line, FIXED, "\t".join(EPS), *rows(EPS)]).what
+
+
+def test_a_fixed_temperature_with_a_decimal_comma_is_that_temperature():
+    names = IMPEDANCE
+    fixed = "Fixed value(s) :  AC Volt  [Vrms]=7,1000e-03  Temp. [°C]=2,50000e+01"
+    (found,) = read([TITLE, fixed, "\t".join(names), *rows(names)])
+    assert found.metadata["temperature_c"] == 25.0
+    assert found.metadata["amplitude_v"] == 7.1e-3
+
+
 def test_the_thickness_of_the_electrodes_is_not_that_of_the_sample():
     line = GEOMETRY.replace("Thickness[mm]: 7.500e-01  ", "", 1)
     assert "Electrode Thickness[mm]: 4.00e+00" in line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import struct
 import time
 import zipfile
@@ -158,6 +159,61 @@ def test_a_fault_names_the_sheet_and_the_row(source) -> None:
     error = fault(spreadsheet, source(workbook({"good": RECTANGULAR, "bad": bad})))
     assert "'bad', row 5" in error.what
     assert "'oops'" in error.what
+
+
+STYLES = (
+    '<styleSheet><numFmts><numFmt numFmtId="164" formatCode="{code}"/></numFmts>'
+    '<cellStyleXfs><xf numFmtId="14"/></cellStyleXfs>'
+    '<cellXfs><xf numFmtId="0"/><xf numFmtId="{number}"/></cellXfs></styleSheet>'
+)
+
+
+def styled(number: int, code: str) -> bytes:
+    """Return a workbook of which one number (B3) has a format of its own."""
+    raw = workbook({"EIS": RECTANGULAR}, more=[("xl/styles.xml", STYLES.format(number=number, code=code))])
+    old, file = zipfile.ZipFile(io.BytesIO(raw)), io.BytesIO()
+    with zipfile.ZipFile(file, "w") as package:
+        for info in old.infolist():
+            text = old.read(info).decode()
+            if info.filename == SHEET:
+                assert '<c r="B3"><v>' in text
+                text = text.replace('<c r="B3"><v>', '<c r="B3" s="1"><v>')
+            package.writestr(info.filename, text)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(14, "0"), (16, "0"), (17, "0"), (22, "0"), (46, "0"), (164, "d/m/yyyy"), (164, "[$-407]mmm\\ yy;@")],
+)
+def test_a_number_the_spreadsheet_took_for_a_date_is_refused(source, number, code) -> None:
+    error = fault(spreadsheet, source(styled(number, code)))
+    assert "'EIS', row 3" in error.what
+    assert "a date or a time" in error.what
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (0, "0"),
+        (2, "0"),
+        (11, "0"),
+        (164, "0.00E+00"),
+        (164, "0.0&quot; days&quot;"),
+        (164, "[Red]0.00"),
+        (999, "0"),
+    ],
+)
+def test_a_number_in_a_format_of_numbers_is_a_number(source, number, code) -> None:
+    (spectrum,) = spreadsheet.read(source(styled(number, code)))
+    np.testing.assert_array_equal(spectrum.z_ohm, Z)
+
+
+@pytest.mark.parametrize(("stored", "said"), [("1", "TRUE"), ("0", "FALSE")])
+def test_true_and_false_are_no_numbers(source, stored, said) -> None:
+    text = zipfile.ZipFile(io.BytesIO(workbook({"EIS": RECTANGULAR}))).read(SHEET).decode()
+    text = re.sub('<c r="B3"><v>[^<]*</v>', f'<c r="B3" t="b"><v>{stored}</v>', text)
+    assert f"'{said}'" in str(fault(spreadsheet, source(with_part(SHEET, text))))
 
 
 def test_formulas_are_not_computed(source) -> None:

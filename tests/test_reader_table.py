@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import numpy as np
@@ -67,6 +68,11 @@ def fault(reader, one: Source) -> ReadError:
         ("f (Hz),Z (Ohm)\n1000,1-2j\n100,oops\n", "oops"),
         ("1000 1-2j\n100 1-\n", "1-"),
         ("f (Hz),Re (Ohm),Im (Ohm)\n1,000,1,2\n", "Expected 3 cells"),
+        ("f,Re,Im\nnp.float64(10.5),np.float64(1.5),np.float64(-2.5)\n", "found 'np.float64(10.5)'"),
+        ("F/HZ,RE/MOHM,IM/MOHM\n1000,1,-1\n", "'MOHM'"),
+        ("F/HZ,G/MS,B/MS\n1000,1,-1\n", "'MS'"),
+        ("f (Hz);Re (Ohm);Im (Ohm)\n100.000;22,04;-0,31\n10.000;22,06;-0,47\n", "'100.000' may be"),
+        ("100.000;22,04;-0,31\n10.000;22,06;-0,47\n", "'100.000' may be"),
     ],
 )
 def test_a_table_that_does_not_tell_an_impedance_is_refused(source, content, words) -> None:
@@ -94,7 +100,59 @@ def test_a_modulus_a_thousand_times_off_is_refused(source, factor) -> None:
     assert "columns=" in error.mend
 
 
+@pytest.mark.parametrize("head", ["f (Hz),|Z| (Ohm),Phase (rad)", "f (Hz),|Z| (Ohm),Phase (deg)"])
+def test_phases_of_more_than_a_whole_turn_are_refused(source, head) -> None:
+    unit = 1.0 if "rad" in head else 180 / np.pi
+    phase = np.degrees(np.angle(Z)) * unit  # so many radians
+    error = fault(table, source(text(head, F, np.abs(Z), phase)))
+    assert "more than a whole turn" in error.what
+    assert "phase_deg" in error.mend
+
+
+def test_a_bridge_s_phases_of_more_than_a_whole_turn_are_refused(source) -> None:
+    content = TRACES["e4990a_z_theta.csv"].content.replace(b"theta-z(deg)", b"theta-z(rad)")
+    assert "more than a whole turn" in fault(bridge_csv, source(content)).what
+
+
+def test_a_trace_that_is_there_twice_and_differs_is_refused(source) -> None:
+    content = HEAD + "Frequency(Hz), R(Ohm)-data, X(Ohm)-data, R(Ohm)-data\n1,2,3,2\n2,2,3,4\nEND\n"
+    assert "R(Ohm)-data" in fault(bridge_csv, source(content)).what
+
+
 # ---------------------------------------------------------------- what is doubted
+
+
+def test_small_phases_in_degrees_that_are_said_to_be_radians_are_doubted(source) -> None:
+    z = Z + 60.0
+    for phase, doubted in ((np.angle(z), False), (np.degrees(np.angle(z)), True)):
+        assert np.abs(phase).max() < 2 * np.pi
+        (spectrum,) = table.read(source(text("f (Hz),|Z| (Ohm),Phase (rad)", F, np.abs(z), phase)))
+        assert any("seem to be degrees" in said for said in spectrum.metadata.get("doubts", [])) == doubted
+
+
+@pytest.mark.parametrize("places", [(-3,), (0, 1, 2, 3, 4)])
+def test_a_phase_that_contradicts_at_a_tenth_of_the_points_is_doubted(source, places) -> None:
+    phase = np.degrees(np.angle(Z))
+    phase[list(places)] += 30
+    content = text("f (Hz),Re (Ohm),Im (Ohm),Phase (deg)", F, Z.real, Z.imag, phase)
+    (spectrum,) = table.read(source(content))
+    assert ("doubts" in spectrum.metadata) == (len(places) > 0.1 * F.size)
+
+
+@pytest.mark.parametrize(
+    "f", [[6, 5, 4, 3, 2, 1, 0], [3, 2, 1, 0, -1, -2, -3], [1e308, 1e200, 1e9, 1e3, 1, 1e-200, 1e-300]]
+)
+def test_strange_frequencies_without_headings_raise_no_warning(source, f) -> None:
+    content = text("", np.array(f, float), np.full(7, 10.0), -np.arange(7.0))
+    with contextlib.suppress(ReadError):
+        table.read(source(content))
+
+
+def test_modulus_and_degrees_without_headings_are_doubted(source) -> None:
+    z = 300 + 900 / (1 + 1j * F / 5e3)
+    polar = table.read(source(text("", F, np.abs(z), np.degrees(np.angle(z)))))[0]
+    assert "modulus and phase" in polar.metadata["doubts"][0]
+    assert "doubts" not in table.read(source(text("", F, z.real, z.imag)))[0].metadata
 
 
 @pytest.mark.parametrize(
@@ -138,6 +196,35 @@ def test_degrees_and_radians_are_told_by_the_data(source, scale) -> None:
     assert any(f"they are {unit}" in said for said in spectrum.metadata["converted"])
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Frequenz / Hz;Realteil / Ohm;Imaginärteil / Ohm",
+        "Frequenz [Hz];Wirkwiderstand [Ohm];Blindwiderstand [Ohm]",
+        "Fréquence (Hz);Partie réelle (ohm);Partie imaginaire (ohm)",
+        "Frecuencia (Hz);Parte real (ohm);Parte imaginaria (ohm)",
+        "Frequenza (Hz);Parte reale (ohm);Parte immaginaria (ohm)",
+    ],
+)
+def test_headings_of_other_languages_are_read(source, head) -> None:
+    (spectrum,) = table.read(source(text(head, F, Z.real, Z.imag, separator=";")))
+    np.testing.assert_array_equal(spectrum.z_ohm, Z)
+
+
+def test_german_modulus_and_phase_are_read(source) -> None:
+    for name in ("Impedanz", "Betrag", "Scheinwiderstand"):
+        head = f"Frequenz [Hz];{name} [Ohm];Phasenwinkel [°]"
+        content = text(head, F, np.abs(Z), np.degrees(np.angle(Z)), separator=";").replace(".", ",")
+        (spectrum,) = table.read(source(content))
+        np.testing.assert_allclose(spectrum.z_ohm, Z, rtol=1e-12)
+
+
+def test_units_may_stand_in_the_cells(source) -> None:
+    (spectrum,) = table.read(source("f,Re,Im\n2kHz,10ohm,-5mohm\n1000Hz,11ohm,-1ohm\n"))
+    np.testing.assert_allclose(spectrum.frequency_hz, [2000.0, 1000.0])
+    np.testing.assert_allclose(spectrum.z_ohm, [10 - 0.005j, 11 - 1j])
+
+
 # ---------------------------------------------------------------- coordinates
 
 
@@ -170,6 +257,26 @@ def test_what_is_noted_of_one_spectrum_is_not_noted_of_the_next(source) -> None:
     one, other = table.read(source(content))
     assert one.metadata["dropped"] == ["1 row with 0 Hz (DC steps)."]
     assert other.metadata["dropped"] == []
+
+
+def test_a_capital_t_without_a_unit_is_no_time(source) -> None:
+    (spectrum,) = table.read(source(text("T,f,Re,Im", np.full(F.size, 25.0), F, Z.real, Z.imag)))
+    assert "time_s" not in spectrum.columns
+    (spectrum,) = table.read(source(text("t,f,Re,Im", np.arange(F.size), F, Z.real, Z.imag)))
+    np.testing.assert_array_equal(spectrum.columns["time_s"], np.arange(F.size))
+
+
+def test_a_time_in_an_unknown_unit_is_left_out_and_that_is_said(source) -> None:
+    (spectrum,) = table.read(source(text("t/fortnight,f,Re,Im", np.arange(F.size), F, Z.real, Z.imag)))
+    assert "time_s" not in spectrum.columns
+    assert "'fortnight'" in spectrum.metadata["dropped"][0]
+
+
+def test_minutes_and_hours_are_times(source) -> None:
+    for unit, seconds in (("min", 60.0), ("h", 3600.0), ("ms", 1e-3)):
+        (spectrum,) = table.read(source(text(f"t/{unit},f,Re,Im", np.arange(F.size), F, Z.real, Z.imag)))
+        np.testing.assert_allclose(spectrum.columns["time_s"], seconds * np.arange(F.size))
+        assert any("converted" in said for said in spectrum.metadata["converted"])
 
 
 # ---------------------------------------------------------------- columns the user names
@@ -352,6 +459,14 @@ def test_overloads_are_flagged(source) -> None:
     spectrum = bridge_csv.read(source(HEAD + "Frequency(Hz), R(Ohm)-data, X(Ohm)-data\n" + rows + "END\n"))[0]
     assert list(spectrum.quality) == [Quality.OK, Quality.OVERLOAD, Quality.OK]
     assert len(spectrum) == 2
+
+
+def test_a_phase_that_alone_is_an_overload_is_flagged(source) -> None:
+    rows = "+1E+3, +10, -1\n+1E+2, +11, +9.9E+37\n+1E+1, +12, -2\n"
+    spectrum = bridge_csv.read(
+        source(HEAD + "Frequency(Hz), |Z|(Ohm)-data, theta-z(deg)-data\n" + rows + "END\n")
+    )[0]
+    assert list(spectrum.quality) == [Quality.OK, Quality.OVERLOAD, Quality.OK]
 
 
 def test_a_loss_of_the_wrong_sign_is_doubted(source) -> None:

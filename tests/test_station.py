@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -97,6 +98,66 @@ def test_a_store_that_cannot_be_written_makes_no_pass_and_nothing_is_lost(
         pass
     assert [(one["cell"], one["state"]) for one in ended(passing)] == [("A1", "PASS")]
     assert Outbox(passing.path("results") / "unstored").waiting() == ()
+
+
+def test_a_store_that_somebody_deletes_makes_no_pass_and_the_next_start_stores_what_it_lost(
+    passing: Station,
+) -> None:
+    told: list[str] = []
+    with open_bench(passing) as bench:
+        assert run_cell(bench, "A1").exit_code == 0
+        for file in passing.folder.glob("station.db*"):
+            file.unlink()
+        done = run_cell(bench, "A2")
+    assert (done.state, done.exit_code) == (State.PASS, 4)
+    with open_bench(passing, on_notice=told.append):
+        pass
+    assert [(one["cell"], one["state"]) for one in ended(passing)] == [("A2", "PASS")]
+    assert "there was no store" in told[0]
+
+
+def test_a_record_that_can_never_be_stored_does_not_keep_those_behind_it(passing: Station) -> None:
+    told: list[str] = []
+    with open_bench(passing, on_notice=told.append) as bench:
+        name = run_cell(bench, "A1").name
+        box = Outbox(bench.folder / "unstored")
+        at = "2026-01-01T00:00:00+00:00"
+        for message in (
+            {"run": "half a record"},
+            {"kind": "ended", "run": name, "at": at, "content": {"cell": "A0"}},
+        ):
+            box.put(message)
+        box.put({"kind": "ended", "run": "earlier", "at": at, "content": {"cell": "A0", "state": "PASS"}})
+        run_cell(bench, "A2")
+    assert sorted(one["cell"] for one in ended(passing)) == ["A0", "A1", "A2"]
+    assert len([text for text in told if "set aside" in text]) == 2
+    assert [path.suffix for path in box.folder.iterdir()] == [".refused"] * 2
+
+
+def test_two_folders_may_not_run_one_station_on_one_store(make: Make) -> None:
+    first, second = make("outputs.folder=a"), make("outputs.folder=b")
+    with (
+        open_bench(first),
+        pytest.raises(BusyError, match="Another process runs this station"),
+        open_bench(second),
+    ):
+        pass
+    with open_bench(first), open_bench(make("outputs.folder=b", "station=bench-4")):
+        pass
+
+
+@pytest.mark.parametrize("lost", [1, 60, 150])
+def test_a_row_that_was_cut_off_leaves_the_table_whole(passing: Station, lost: int) -> None:
+    table = passing.path("results") / "results.csv"
+    with open_bench(passing) as bench:
+        for cell in ("A1", "A2"):
+            run_cell(bench, cell)
+        table.write_bytes(table.read_bytes()[:-lost])
+        run_cell(bench, "A3")
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert {len(row) for row in rows} == {12}
+    assert [row[3] for row in rows[1:]] == (["A1", "A2", "A3"] if lost == 1 else ["A1", "A3"])
 
 
 def test_an_end_that_could_not_be_stored_is_not_taken_for_a_crash(
@@ -262,6 +323,92 @@ def test_ctrl_c_in_a_sweep_is_stored_as_aborted_and_goes_on_to_the_caller(passin
     assert (ended(passing)[0]["state"], ended(passing)[0]["because"]) == ("ABORTED", "ended by Ctrl-C")
 
 
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def ends_by(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
+
+
+@pytest.fixture(params=SIGNALS)
+def asked(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """Yield a signal that ends this process with an exception, as it does the command."""
+    before = signal.signal(request.param, ends_by)
+    yield request.param
+    signal.signal(request.param, before)
+
+
+@pytest.mark.parametrize("kind", ["begun", "attempt-1", "ended"])
+def test_a_signal_while_a_record_is_written_is_heeded_once_the_run_has_its_end(
+    passing: Station, monkeypatch: pytest.MonkeyPatch, asked: signal.Signals, kind: str
+) -> None:
+    append = Store._append
+
+    def interrupted(self: Store, written: str, *words: Any) -> Any:
+        record = append(self, written, *words)
+        for _ in range(3 * (written == kind)):  # an impatient person
+            signal.raise_signal(asked)
+        return record
+
+    monkeypatch.setattr(Store, "_append", interrupted)
+    with open_bench(passing) as bench, pytest.raises(SystemExit) as left:
+        run_cell(bench, "A1")
+    assert left.value.code == 128 + asked
+    assert [one["state"] for one in ended(passing)] == ["ABORTED" if kind == "begun" else "PASS"]
+    assert signal.getsignal(asked) is ends_by
+
+
+@pytest.mark.parametrize("state", ["measuring, attempt 1", "judging", "storing"])
+def test_a_signal_at_any_step_leaves_the_end_of_the_run_in_the_store(
+    passing: Station, asked: signal.Signals, state: str
+) -> None:
+    told: list[Any] = []
+
+    def interrupt(run: str, at: str) -> None:
+        if at == state:
+            signal.raise_signal(asked)
+
+    with open_bench(passing, on_state=interrupt, report=told.append) as bench, pytest.raises(SystemExit):
+        run_cell(bench, "A1")
+    (end,) = ended(passing)
+    assert end["state"] == ("PASS" if state == "storing" else "ABORTED")
+    assert state == "storing" or asked.name in end["because"]
+    assert [one["state"] for one in told] == ([] if state == "storing" else ["ABORTED"])
+    with open_bench(passing, report=told.append):
+        pass
+    assert [one["state"] for one in told] == [end["state"]]
+
+
+def test_a_signal_that_python_lost_is_heeded_before_the_run_counts_as_measured(
+    passing: Station, monkeypatch: pytest.MonkeyPatch, asked: signal.Signals
+) -> None:
+    class Dying:
+        def __del__(self) -> None:
+            signal.raise_signal(asked)  # what is raised here is only printed
+
+    monkeypatch.setattr("sys.unraisablehook", lambda lost: None)
+    with open_bench(passing, on_state=lambda run, state: Dying() and None) as bench, pytest.raises(SystemExit):
+        run_cell(bench, "A1")
+    assert [one["state"] for one in ended(passing)] == ["ABORTED"]
+
+
+def test_somebody_who_insists_is_not_kept_waiting(
+    passing: Station, monkeypatch: pytest.MonkeyPatch, asked: signal.Signals
+) -> None:
+    def stuck(*_: Any, **__: Any) -> None:
+        signal.raise_signal(asked)
+        monkeypatch.setattr("eis.held_signals.INSIST_S", -1.0)
+        signal.raise_signal(asked)
+
+    monkeypatch.setattr("eis.station.write_outputs", stuck)
+    with open_bench(passing) as bench, pytest.raises(SystemExit):
+        run_cell(bench, "A1")
+    assert ended(passing) == []
+    with open_bench(passing):
+        pass
+    assert [one["state"] for one in ended(passing)] == ["CRASHED"]
+
+
 def test_a_bug_of_ours_is_stored_as_an_error_and_not_hidden(
     passing: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,14 +530,34 @@ def test_a_run_that_was_killed_is_listed_as_crashed_by_the_next_start(passing: S
     assert [(one["state"], one.get("cell")) for one in ended(passing)] == [("CRASHED", "A1"), ("PASS", "A2")]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no SIGTERM here")
+def test_a_command_that_is_asked_to_end_prints_the_cells_it_measured(passing: Station, tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "eis", "run", "station.toml", "--watch", "--json"]
+    words += ["--set", "check.spec=lenient.toml"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(eis.__file__).parents[1])}
+    with subprocess.Popen(
+        words, cwd=tmp_path, stdin=-1, stdout=-1, stderr=-1, text=True, env=environment
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write("A1\n")
+        process.stdin.flush()
+        while not process.stderr.readline().endswith(": PASS\n"):
+            assert process.poll() is None
+        process.terminate()
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert [one["state"] for one in json.loads(said)["results"]] == ["PASS"]
+
+
 def test_the_command_measures_what_a_barcode_reader_types(passing: Station, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "eis", "run", "station.toml", "--watch", "--json"]
     said = subprocess.run(
         words,
         cwd=tmp_path,
-        input="A1\n\n../x\nA2\nA3\n",
+        input="\ufeffA1\n\n../x\nA2\nA3\n",
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
         env={
             **os.environ,

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,19 @@ def test_a_store_on_a_write_protected_medium_is_read_and_nothing_is_put_beside_i
     assert [path.name for path in protected.parent.iterdir()] == ["s.db"]
 
 
+def test_somebody_who_may_not_write_sees_the_newest_records_of_a_station_that_runs(
+    protected: Path,
+) -> None:
+    protected.parent.chmod(0o755)
+    protected.chmod(0o644)  # of the station's own process
+    with Store.open(protected) as station, Store.open(protected, make=False) as reader:
+        for run in ("r2", "r3"):
+            station.append("verdict", run=run, content={})
+            assert [record.run for record in reader.records()][-1] == run
+        with pytest.raises(StoreError, match=r"readonly.*you may write"):
+            reader.append("verdict", run="r4", content={})
+
+
 def test_a_write_protected_store_whose_newest_records_are_beside_it_is_refused(protected: Path) -> None:
     protected.parent.chmod(0o755)
     protected.with_name("s.db-wal").write_bytes(b"records")
@@ -357,6 +371,70 @@ def test_any_content_comes_back_as_it_was_and_intact(
         store.append("verdict", run="one", content=content)
         assert next(store.records()).content == content
         assert store.verify().is_intact
+
+
+def test_a_clock_that_is_put_back_does_not_change_the_order_of_records(place: str) -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    with Store.open(place, station="a") as one, Store.open(place, station="b") as other:
+        for i, hours in enumerate((0, 1, 2, -5, -4, 3)):
+            one.append("ended", run=f"a{i}", content={}, at=noon + timedelta(hours=hours))
+        for i, hours in enumerate((0.5, 2.5)):
+            other.append("ended", run=f"b{i}", content={}, at=noon + timedelta(hours=hours))
+        assert [record.run for record in one.records()] == ["a0", "a1", "a2", "a3", "a4", "a5"]
+        assert [record.run for record in one.records(last=2)] == ["a4", "a5"]
+        every = [record.run for record in one.records(every_station=True)]
+        assert every == ["a0", "b0", "a1", "a2", "a3", "a4", "b1", "a5"]
+        assert [record.run for record in one.records(every_station=True, last=3)] == every[-3:]
+
+
+@pytest.mark.parametrize("put_away", [Path.unlink, lambda path: path.rename(path.with_name("elsewhere.db"))])
+def test_a_record_in_a_store_that_was_moved_or_deleted_is_not_called_stored(
+    tmp_path: Path, put_away: Callable[[Path], Any]
+) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        store.append("verdict", run="r1", content={})
+        put_away(tmp_path / "s.db")
+        for _ in range(2):  # saying it again does not make it so
+            with pytest.raises(StoreError, match="moved or deleted"):
+                store.append("verdict", run="r2", content={})
+
+
+def test_a_store_that_was_copied_back_while_it_was_closed_elsewhere_goes_on(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        store.append("verdict", run="r1", content={})
+        (tmp_path / "s.db").rename(tmp_path / "away.db")
+        (tmp_path / "away.db").rename(tmp_path / "s.db")
+        assert store.append("verdict", run="r2", content={}).number == 2
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:8192], lambda raw: b"x" * 20_000])
+def test_a_damaged_store_says_that_it_is_and_that_a_copy_helps(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    with Store.open(tmp_path / "s.db") as store:
+        store.append("verdict", run="r1", content={})
+    (tmp_path / "s.db").write_bytes(damage((tmp_path / "s.db").read_bytes()))
+    with pytest.raises(StoreError, match="go back to a copy"):
+        Store.open(tmp_path / "s.db")
+
+
+def test_a_store_of_an_older_version_is_read_without_being_changed(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "new.db") as store:
+        records = [store.append("ended", run=f"r{i}", content=VERDICT) for i in range(3)]
+    with contextlib.closing(sqlite3.connect(tmp_path / "old.db")) as old:
+        old.executescript(FIRST_VERSION + ";")
+        for one in records:
+            values = [one.station, one.number, one.run, one.kind, one.at, module.canonical(one.content)]
+            old.execute(
+                "INSERT INTO eis_record VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [*values, one.previous, one.sha256]
+            )
+        old.commit()
+    before = (tmp_path / "old.db").read_bytes()
+    with Store.open(tmp_path / "old.db", make=False) as store:
+        assert list(store.records(cell="A1")) == records
+        assert store.verify().is_intact
+    assert (tmp_path / "old.db").read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"new.db", "old.db"}
 
 
 FIRST_VERSION = """

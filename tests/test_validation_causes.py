@@ -9,6 +9,7 @@ import pytest
 
 import eis
 from eis import shipped
+from eis.quantities import format_si
 from eis.spectrum import Spectrum
 from eis.validation import validate
 from tests.truth import FREQUENCY, TwoArcs, noisy
@@ -111,6 +112,39 @@ def test_a_decade_set_off_is_named_with_its_ends_and_its_size():
     assert (fault.cause, fault.severity) == ("shift", "invalid")
     assert fault.frequency_hz == pytest.approx((FREQUENCY[30], FREQUENCY[39]))
     assert fault.size == pytest.approx(0.02, rel=0.1)
+
+
+@pytest.mark.parametrize("edge", [9, 35, 60])
+@pytest.mark.parametrize("size", [0.08, -0.08])
+def test_of_two_parts_set_off_from_each_other_none_is_called_the_wrong_one(edge, size):
+    z = noisy(CELL.z(), 5e-4, 1)
+    upper, lower = z.copy(), z.copy()
+    upper[:edge] *= 1 + size
+    lower[edge:] /= 1 + size  # the same but for a factor of the whole, which no Kramers-Kronig test sees
+    (one,), (other,) = (validate(spectrum(z)).faults for z in (upper, lower))
+    assert one.because == other.because
+    assert (one.cause, one.severity) == ("shift", "invalid")
+    ends = [format_si(float(FREQUENCY[i]), "Hz", digits=3) for i in (0, edge - 1, edge, -1)]
+    assert f"from {ends[0]} to {ends[1]} and those from {ends[2]} to {ends[3]}" in one.because
+    assert "the data cannot tell which" in one.because
+    assert one.frequency_hz == pytest.approx((FREQUENCY[edge - 1], FREQUENCY[edge]))
+
+
+def test_a_middle_that_is_most_of_the_sweep_is_not_called_the_wrong_part():
+    z = noisy(CELL.z(), 5e-4, 1)
+    z[8:60] *= 1.05
+    (fault,) = validate(spectrum(z)).faults
+    assert "those above and below them" in fault.because
+    assert "the data cannot tell which" in fault.because
+
+
+@pytest.mark.parametrize("edge", range(5, 68, 7))
+def test_a_part_set_off_is_found_without_any_noise_too(edge):
+    z = CELL.z().copy()
+    assert validate(spectrum(z)).verdict == "valid"
+    z[edge:] *= 1.08
+    found = validate(spectrum(z))
+    assert (found.verdict, found.causes[0]) == ("invalid", "shift")
 
 
 def test_lone_points_are_marked_and_stay_where_they_are():

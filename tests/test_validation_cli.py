@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from eis import archive
 from eis.cli.fits import fit
 from eis.cli.validate import validate
-from eis.errors import ConfigError, SpectrumError
+from eis.errors import ConfigError
 from eis.spectrum import Spectrum
 from tests.truth import FREQUENCY, TwoArcs, noisy
 
@@ -49,16 +49,21 @@ def test_options_that_do_not_go_together_are_refused_before_anything_is_read(opt
 
 def test_a_coordinate_that_the_files_do_not_state_is_named(write, tmp_path):
     file = write("a.nc", CELL.z(), metadata={"cycle": 3})
-    with pytest.raises(ConfigError, match="do not state temperature_c"):
-        raise run(file, "--map", tmp_path / "m.png", "--against", "temperature_c").exception
+    done = run(file, "--map", tmp_path / "m.png", "--against", "temperature_c", "--json")
+    document = json.loads(done.stdout)
+    assert (done.exit_code, document["error"]["code"]) == (2, "config")
+    assert "do not state temperature_c" in document["error"]["message"]
+    assert document["results"][0]["verdict"] == "valid"  # what was found is told all the same
     assert not (tmp_path / "m.png").exists()
 
 
 def test_repeats_on_another_grid_make_no_weights(write, tmp_path):
     file = write("a.nc", CELL.z())
     other = write("b.nc", CELL.z(FREQUENCY[:60]), FREQUENCY[:60])
-    with pytest.raises(SpectrumError, match="same frequencies"):
-        raise run(file, "--repeat", other, "--weights", tmp_path / "w.nc").exception
+    done = run(file, "--repeat", other, "--weights", tmp_path / "w.nc")
+    assert done.exit_code == 4
+    assert "same frequencies" in done.stderr
+    assert "valid" in done.stdout
 
 
 def test_a_spectrum_too_short_and_a_file_that_is_missing_do_not_stop_the_others(write, tmp_path):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -38,12 +38,13 @@ from eis.cli.options import (
     drawn_of,
     make,
     read,
+    storable,
 )
 from eis.errors import ConfigError, EisError, StoreError
 from eis.namesakes import refuse_namesakes
 
 if TYPE_CHECKING:
-    from eis.results import Assessment
+    from eis.results import Assessment, Unjudged
 
 app = typer.Typer(
     help="From a solid-state battery cell, or an archived spectrum, to a verdict that can be trusted.",
@@ -114,7 +115,8 @@ def convert(
             mend="--into writes one netCDF file, --out a folder.",
         )
     folder = out or Path()
-    make(folder)
+    if out is not None:
+        make(out)
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(Writer(into)) if into is not None else None
 
@@ -126,7 +128,7 @@ def convert(
                     target = writer.path
                 else:
                     part = f"-{i + 1}" if len(spectra) > 1 else ""
-                    target = archive.write(spectrum, folder / f"{Path(name).name}{part}{suffix}")
+                    target = archive.write(spectrum, folder / f"{storable(Path(name).name)}{part}{suffix}")
                 yield {**spectrum.to_dict(full=full), "wrote": str(target)}, 0
 
         entries, code = output.each(files, step)
@@ -158,20 +160,33 @@ def verify(
 
 @app.command()
 def report(
-    results: Annotated[list[str], typer.Argument(metavar="RESULT...", help="result.json files of eis check.")],
+    results: Annotated[
+        list[str], typer.Argument(metavar="RESULT...", help="result.json files of eis check, or their folders.")
+    ],
     out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("report.html"),
     title: Annotated[str, typer.Option(help="Heading of the page.")] = "Interface check",
+    json: AsJson = False,
 ) -> None:
     """Write the HTML report again from stored results."""
     from eis.document import read_results
     from eis.report_page import render_html
 
-    assessments = [one for name in output.expand(results) for one in read_results(Path(name))]
-    try:
-        out.write_text(render_html(assessments, title=title), encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise StoreError(f"Cannot write: {error.strerror}", where=str(out), mend="Choose another file.") from error
-    output.say(f"wrote {out}")
+    shown: list[Assessment | Unjudged] = []
+
+    def step(name: str) -> Iterator[tuple[output.Entry, int]]:
+        stored = read_results(Path(name, "result.json") if Path(name).is_dir() else Path(name))
+        shown.extend(stored)
+        yield {"file": name, "n_results": len(stored)}, 0
+
+    entries, code = output.each(results, step)
+    wrote, trouble = None, None
+    if shown or not code:
+        wrote, trouble = output.attempt(lambda: _write_page(out, render_html(shown, title=title)))
+    if json:
+        output.write_document("report", entries, trouble, wrote=wrote)
+    elif wrote:
+        output.say(f"wrote {wrote}")
+    output.leave(entries, code, trouble)
 
 
 app.command()(check.check)
@@ -208,27 +223,52 @@ def main() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # nohup has it ignored
             signal.signal(number, _terminate)
+    output.require_streams()
     output.remember_interrupts()
     drawn_of.clear()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that is no UTF-8 is shown with escapes
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     gc.set_threshold(*COLLECT)
     try:
         refuse_namesakes()
         app(standalone_mode=True)
     except SystemExit as ended:
-        if "--json" in sys.argv and (refused := _refused(ended)) is not None:
-            output.write_document(_command(), [], error=refused.to_dict())
+        if isinstance(ended.__context__, BrokenPipeError):  # as typer printed --help; its exit code says FAIL
+            sys.exit(output.READER_LEFT)
+        if (refused := _refused(ended)) is not None:
+            _show_mistake(refused)
         raise
-    except EisError as error:
+    except KeyboardInterrupt:  # before typer looks out for it
+        sys.exit(SIGNALLED + signal.SIGINT)
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug of ours must not look like a verdict
+        _end_by(error)
+
+
+def _end_by(error: Exception) -> NoReturn:
+    """Tell of what ended the command, in words and as a document where one is asked for, and leave."""
+    error = output.in_words(error)
+    told, code = output.told_of(error, _command())
+    if isinstance(error, EisError):
         output.complain_of(error)
-        if "--json" in sys.argv:
-            output.write_document(_command(), [], error=error.to_dict())
-        sys.exit(error.exit_code)
-    except Exception:  # noqa: BLE001 - the last resort: a bug of ours must not look like a verdict
-        traceback.print_exc()
+    else:
         output.complain("this is a bug in eis itself; please report it with the lines above")
-        sys.exit(output.INTERNAL_BUG)
+    _give(told)
+    sys.exit(code)
+
+
+def _give(error: dict[str, str | None]) -> None:
+    """Print what ended the command as a document, if one is asked for and can be given."""
+    if "--json" in sys.argv:
+        with contextlib.suppress(StoreError):
+            output.write_document(_command(), [], error=error)
+
+
+def _show_mistake(refused: ConfigError) -> None:
+    """Give what is wrong with the command line as a document too, and say how a file with a dash is named."""
+    for name in sys.argv[1:]:
+        if name.startswith("-") and os.path.lexists(name):
+            output.complain(f"there is a file {name}; if it is meant, write {os.curdir}{os.sep}{name}")
+    _give(refused.to_dict())
 
 
 def _refused(ended: SystemExit) -> ConfigError | None:
@@ -247,6 +287,13 @@ def _terminate(number: int, frame: Any) -> None:
 
 def _command() -> str:
     return next((word for word in sys.argv[1:] if not word.startswith("-")), "eis")
+
+
+def _write_page(out: Path, page: str) -> str:
+    from eis.pipeline import write_text
+
+    write_text(out, page)
+    return str(out)
 
 
 def _check_entry(one: Assessment) -> output.Entry:
@@ -268,8 +315,7 @@ def _finish(
         shown = list(rows)
         if shown:
             output.table(heading, shown)
-    output.show_errors(entries)
-    raise typer.Exit(code)
+    output.leave(entries, code)
 
 
 def _fresh(folder: Path) -> Path:

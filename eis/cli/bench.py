@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import sys
 import threading
 import tomllib
@@ -107,7 +108,9 @@ def emulate(
     noise: Annotated[float, typer.Option(min=0, help="Standard deviation of each part, over |Z|.")] = 1e-3,
     speed: Annotated[float, typer.Option(help="How many times faster than the real one it measures.")] = 1.0,
     fault: Annotated[Path | None, typer.Option(help="TOML file: what goes wrong, and when.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Stop after so long; by default with Ctrl-C.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so long; by default with Ctrl-C.")
+    ] = None,
 ) -> None:
     """Serve an emulated instrument to any VISA program; the first line printed is its resource name."""
     from instruments.emulated.clock import RealClock
@@ -140,6 +143,8 @@ def emulate(
 
 def _cell(name: str, circuit: str | None, of: str | None) -> EmulatedCell:
     """Return the cell to measure: a known one, or a circuit with values."""
+    import numpy as np
+
     from instruments.emulated.cells import CELLS, EmulatedCell
 
     if (circuit is None) != (of is None):
@@ -158,7 +163,14 @@ def _cell(name: str, circuit: str | None, of: str | None) -> EmulatedCell:
         kind="symmetric",
         interface="",
     )
-    made.impedance(1.0)  # a wrong number of values is told of here
+    with np.errstate(all="ignore"):
+        shown = complex(np.ravel(made.impedance(1.0))[0])  # a wrong number of values is told of here
+    if not (cmath.isfinite(shown) and shown):
+        raise ConfigError(
+            f"The circuit with these values is {shown:g} Ω at 1 Hz",
+            where="--values",
+            mend="Give values of a cell that can be measured, in SI units.",
+        )
     return made
 
 

@@ -16,7 +16,7 @@ from eis.cli.options import (
     Files,
     Weight,
     announce_compiling,
-    made,
+    make,
     numbered,
     read,
 )
@@ -24,7 +24,7 @@ from eis.errors import ConfigError, EisError
 
 if TYPE_CHECKING:
     from eis.cell import Electrode as ElectrodeName
-    from eis.results import Assessment, Reading
+    from eis.results import Reading
     from eis.spectrum import Spectrum
 
 ELECTRODES: tuple[ElectrodeName, ...] = ("negative", "positive")
@@ -77,7 +77,7 @@ def check(
     from eis.checking import check as judge
     from eis.conformity import RULES
     from eis.process_values import load_process_values
-    from eis.results import READINGS
+    from eis.results import READINGS, Assessment, Unjudged
     from eis.spec import Spec
     from eis.spectrum import Cell
 
@@ -113,22 +113,23 @@ def check(
         from fitting.circuit import parse
 
         parse(circuit)
+    if out is not None:
+        make(out)
     announce_compiling()
-    entries: list[output.Entry] = []
-    owners: list[tuple[int, Spectrum]] = []
+    readings: list[Spectrum | Unjudged] = []
     code = 0
     for name in output.expand(files):
         try:
-            for spectrum in numbered(read(name, columns)):
-                owners.append((len(entries), spectrum))
-                entries.append({})
-        except EisError as error:
-            entries.append({"file": name, "error": error.to_dict()})
-            code = max(code, error.exit_code)
-    done: list[Assessment] = []
-    with output.progress(len(owners), "spectra") as advance:
+            readings += numbered(read(name, columns))
+        except Exception as error:  # noqa: BLE001 - a bug of ours at one file must not cost the others
+            told, worse = output.told_of(error, name)
+            readings.append(Unjudged(name, told))
+            code = max(code, worse)
+    spectra = [one for one in readings if not isinstance(one, Unjudged)]
+    results: list[Assessment | Unjudged] = []
+    with output.progress(len(spectra), "spectra") as advance:
         found = pipeline.assess_many(
-            [spectrum for _, spectrum in owners],
+            spectra,
             cell,
             limit,
             circuit=circuit,
@@ -139,34 +140,37 @@ def check(
             metadata=process,
             assign=own,
         )
-        for (place, spectrum), one in zip(owners, found, strict=True):
+        for one in readings:
+            if isinstance(one, Unjudged):
+                results.append(one)
+                continue
+            judged = next(found)
             advance()
-            if isinstance(one, EisError):
-                known_as = {key: spectrum.metadata[key] for key in ("file", "index") if key in spectrum.metadata}
-                entries[place] = {**known_as, "error": one.to_dict()}
-                code = max(code, one.exit_code)
+            if isinstance(judged, EisError):
+                results.append(Unjudged(one.metadata.get("file"), judged.to_dict(), one.metadata.get("index")))
+                code = max(code, judged.exit_code)
             else:
-                entries[place] = one.to_dict()
-                code = max(code, one.judgement.exit_code)
-                done.append(one)
-    failed = [entry for entry in entries if "error" in entry]
-    written: tuple[Path, ...] = ()
-    if out is not None and entries:
+                results.append(judged)
+                code = max(code, judged.judgement.exit_code)
+    done = [one for one in results if isinstance(one, Assessment)]
+    written, trouble = None, None
+    if out is not None:
         html = len(done) <= MOST_DRAWN
-        written = pipeline.write_report(done, made(out), title="Interface check", failed=failed, html=html)
+        write = pipeline.write_report
+        written, trouble = output.attempt(lambda: write(results, out, title="Interface check", html=html))
         if not html:
             said = f"report.html is left out for {len(done)} spectra, which take about a second each to draw"
             output.complain(f"{said}; eis report {out / 'result.json'} draws it")
+    entries = [one.to_dict() for one in results]
     if json:
-        output.write_document("check", entries)
+        output.write_document("check", entries, trouble)
     elif done:
         from eis.report import render_text
 
         output.say(render_text(done))
-        for path in written:
+        for path in written or ():
             output.say(f"wrote {path}")
-    output.show_errors(entries)
-    raise typer.Exit(code)
+    output.leave(entries, code, trouble)
 
 
 def _assigned(pairs: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eis.cli import output, values
-from eis.cli.options import AsJson, Columns, Files, each_spectrum, made, read
+from eis.cli.options import AsJson, Columns, Files, each_spectrum, made, read, storable
 from eis.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def correct(
             model="symmetric" if symmetric else "series-shunt",
         )
         part = f"-{place['index'] + 1}" if "index" in place else ""
-        path = out / f"{Path(spectrum.name).stem}{part}.corrected.nc"
+        path = out / f"{storable(Path(place['file']).stem)}{part}.corrected.nc"
         archive.write(corrected, path)
         return {"written": str(path), "compensation": corrected.metadata["compensation"]}, 0
 
@@ -58,14 +58,12 @@ def correct(
     if json:
         output.write_document("correct", entries)
     else:
-        output.show_errors(entries)
         for entry in entries:
             if "written" in entry:
                 applied = entry["compensation"]
                 output.say(f"{output.named(entry)}: {applied['model']}; uncertainty {applied['uncertainty']}")
                 output.say(f"wrote {entry['written']}")
-    if code:
-        raise typer.Exit(code)
+    output.leave(entries, code)
 
 
 def _one(name: str | None, columns: str | None) -> Spectrum | None:

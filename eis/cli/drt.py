@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eis.cli import output, values
-from eis.cli.options import AsJson, Columns, Files, Plots, each_spectrum, make, save
-from eis.errors import ConfigError, StoreError
+from eis.cli.options import AsJson, Columns, Files, Plots, each_spectrum, make, save, save_figure
+from eis.errors import ConfigError
 
 if TYPE_CHECKING:
     from eis.spectrum import Spectrum
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 METHODS = ("ridge", "hierarchical")
 AGAINST = ("index", "temperature_c", "pressure_mpa", "time_s", "cycle")
 DRAWINGS = (".png", ".svg", ".pdf")
+MOST_DRAWS = 100_000
+"""Draws up to which their band fits the memory of any machine."""
 RULES = ("gcv", "mgcv", "rgcv", "reim", "lcurve")
 
 
@@ -30,7 +32,9 @@ def drt(
     basis: Annotated[str, typer.Option(help="gaussian or linear.")] = "gaussian",
     penalty: Annotated[int, typer.Option(min=1, max=2, help="Derivative that is penalised.")] = 1,
     parts: Annotated[str, typer.Option(help="both, real or imag.")] = "both",
-    draws: Annotated[int, typer.Option(min=0, help="Draws for the credible band; 0: Gaussian.")] = 0,
+    draws: Annotated[
+        int, typer.Option(min=0, max=MOST_DRAWS, help="Draws for the credible band; 0: Gaussian.")
+    ] = 0,
     window: Annotated[
         list[str] | None, typer.Option(metavar="LO:HI", help="Resistance between two times (s).")
     ] = None,
@@ -61,6 +65,8 @@ def drt(
         raise ConfigError(
             f"{drawn_map} is no drawing", where="--map", mend=f"Let it end in {', '.join(DRAWINGS)}."
         )
+    for folder in filter(None, (plot, drawn_map and drawn_map.parent)):
+        make(folder)
     shown: list[tuple[str, Any]] = []
     measured: list[Spectrum] = []
 
@@ -81,14 +87,14 @@ def drt(
         return entry, 0
 
     entries, code = output.each(files, lambda name: each_spectrum(name, columns, work))
+    trouble = None
     if drawn_map is not None:
-        _draw_map([found for _, found in shown], measured, against, drawn_map)
+        _, trouble = output.attempt(lambda: _draw_map([found for _, found in shown], measured, against, drawn_map))
     if json:
-        output.write_document("drt", entries)
+        output.write_document("drt", entries, trouble)
     else:
         _show(shown, windows)
-    output.show_errors(entries)
-    raise typer.Exit(code)
+    output.leave(entries, code, trouble)
 
 
 def _draw_map(series: list[Any], measured: list[Spectrum], against: str, path: Path) -> None:
@@ -96,13 +102,7 @@ def _draw_map(series: list[Any], measured: list[Spectrum], against: str, path: P
     from eis.drt_series import AGAINST, places_of
 
     drawn: Any = plot_drt_map(series, places_of(measured, against), label=AGAINST[against][0])
-    make(path.parent)
-    try:
-        drawn.figure.savefig(path, dpi=150, bbox_inches="tight")
-    except OSError as error:
-        raise StoreError(
-            f"The map cannot be written: {error.strerror}", where=str(path), mend="Choose another place."
-        ) from error
+    save_figure(drawn.figure, path)
 
 
 def _show(shown: list[tuple[str, Any]], windows: list[tuple[float, float]]) -> None:

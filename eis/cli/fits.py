@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eis.cli import output, values
-from eis.cli.options import WEIGHTS, AsJson, Columns, Files, Plots, Weight, announce_compiling, each_spectrum, save
+from eis.cli.options import (
+    WEIGHTS,
+    AsJson,
+    Columns,
+    Files,
+    Plots,
+    Weight,
+    announce_compiling,
+    each_spectrum,
+    make,
+    save,
+)
 from eis.errors import ConfigError, FitError
 
 if TYPE_CHECKING:
@@ -63,6 +75,8 @@ def fit(
         _require_starts(parsed, first, limited)
         for terms in profiled.values():
             _require_names(parsed, terms, "--profile")
+    if plot:
+        make(plot)
     announce_compiling()
     shown: list[str] = []
     before: list[Fit] = []
@@ -108,8 +122,7 @@ def fit(
     else:
         for text in shown:
             output.say(text)
-    output.show_errors(entries)
-    raise typer.Exit(code)
+    output.leave(entries, code)
 
 
 def _sum(wanted: str) -> dict[str, float]:
@@ -173,15 +186,18 @@ def refit(
     json: AsJson = False,
 ) -> None:
     """Fit one circuit to every spectrum of an archive; a run that was killed goes on where it stopped."""
+    from eis.refit import log_of
     from eis.refit import refit as run
     from fitting.circuit import parse
 
     parse(circuit)
     chosen = values.one_of(weight, BULK_WEIGHTS, option="--weight") or "modulus"
+    if area is not None and not 0 < area < math.inf:  # not after hours of fitting
+        raise ConfigError(f"The area is {area:g}", where="--area", mend="Give the electrode area in cm².")
     announce_compiling()
     with output.rate_bar() as bar:
         task = bar.add_task("spectra", total=None)
-        with output.says_when_interrupted("the same command goes on where this one stopped"):
+        with output.says_what_remains(log_of(out), "the same command goes on where this one stopped"):
             done = run(
                 archive,
                 circuit,
@@ -194,15 +210,17 @@ def refit(
                 scheduler=scheduler,
                 on_progress=lambda n, total: bar.update(task, completed=n, total=total),
             )
+    trouble = None
     if page is not None:
         from eis.refit_page import write_page
 
-        write_page(out, page, area_cm2=area, circuit=circuit)
+        _, trouble = output.attempt(lambda: write_page(out, page, area_cm2=area, circuit=circuit))
     if json:
         numbers = {name: getattr(done, name) for name in done.__slots__ if name != "out"}
-        output.write_document("refit", [{"out": str(done.out), "n_spectra": done.n_spectra, **numbers}])
+        entry = {"out": str(done.out), "n_spectra": done.n_spectra, **numbers}
+        output.write_document("refit", [entry], trouble)
     else:
         output.say(str(done))
-        if page is not None:
+        if page is not None and trouble is None:
             output.say(f"wrote {page}")
-    raise typer.Exit(4 if done.n_failed else 0)
+    output.leave((), 4 if done.n_failed else 0, trouble)

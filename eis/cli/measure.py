@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from json import loads
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -26,7 +25,7 @@ JOURNAL = ".journal.jsonl"
 MAINS_HZ: dict[str, tuple[float, ...]] = {"50": (50.0,), "60": (60.0,), "both": (50.0, 60.0), "none": ()}
 RESERVED = (
     *("backend", "label", "on_close", "resource", "sweep", "out", "on_point", "resume", "guard", "on_notice"),
-    *("preparation", "limits", "ocv_v", "hold_ocv"),
+    *("preparation", "limits", "ocv_v", "hold_ocv", "driver"),
 )
 AT_REST = "ocv"
 """What ``--dc`` says for the open-circuit voltage."""
@@ -67,7 +66,8 @@ def measure(
         ),
     ] = None,
     settle: Annotated[
-        float, typer.Option(metavar="MINUTES", help="Longest wait for the open-circuit voltage to come to rest.")
+        float,
+        typer.Option(min=0, metavar="MINUTES", help="Longest wait for the open-circuit voltage to come to rest."),
     ] = 0.0,
     times: Annotated[int, typer.Option(help="How many sweeps, one after the other, into numbered files.")] = 1,
     linearity: Annotated[
@@ -139,7 +139,9 @@ def measure(
         with Live(path.stem, n_points=sweep.n_points, plot=drawing) as live:
             for point in record.points if record else ():
                 live.add(point.frequency_hz, point.z_ohm, int(point.quality))
-            with _saying_what_remains(resume or pipeline.journal_of(path)):
+            journal = resume or pipeline.journal_of(path)
+            remains = f"the points so far are in {journal}", f"go on with: eis measure --resume {journal}"
+            with output.says_what_remains(journal, *remains):
                 spectrum = pipeline.measure(
                     resource,
                     sweep,
@@ -158,22 +160,31 @@ def measure(
             output.complain(warning)
         return spectrum
 
-    spectra = [capture(*one) for one in sweeps]
-    useless = [spectrum for spectrum in spectra if not len(spectrum)]
-    judged = _judged(spectra, plan) if linearity and not useless else None
+    spectra: list[Spectrum] = []
+    judged: Linearity | None = None
+    trouble: EisError | None = None
+    try:
+        for one in sweeps:
+            spectra.append(capture(*one))
+        if linearity and all(map(len, spectra)):
+            judged = _judged(spectra, plan)
+    except EisError as error:
+        if not spectra:
+            raise
+        trouble = error  # what was measured before is told of first
     if json:
         more = {"linearity": judged.to_dict()} if judged else {}
-        output.write_document("measure", [spectrum.to_dict() for spectrum in spectra], **more)
+        output.write_document("measure", [spectrum.to_dict() for spectrum in spectra], trouble, **more)
     else:
-        for spectrum, (_, path) in zip(spectra, sweeps, strict=True):
+        for spectrum, (_, path) in zip(spectra, sweeps, strict=False):
             output.say(repr(spectrum))
             output.say(f"wrote {path}")
         if judged:
             output.say(str(judged))
+    useless = [spectrum for spectrum in spectra if not len(spectrum)]
     for spectrum in useless:
         output.complain(f"{_why_useless(spectrum)} ({spectrum.name}). {USELESS}")
-    if useless:
-        raise typer.Exit(NOTHING_TO_JUDGE)
+    output.leave((), NOTHING_TO_JUDGE if useless else 0, trouble)
 
 
 def _why_useless(spectrum: Spectrum) -> str:
@@ -189,6 +200,8 @@ def _why_useless(spectrum: Spectrum) -> str:
 def _sweeps(plan: Sweep, out: Path, times: int, linearity: bool, resume: Path | None) -> list[tuple[Sweep, Path]]:
     """Return what is to be measured, and where each goes: repeats numbered, the smaller amplitude beside."""
     from dataclasses import replace
+
+    from eis.pipeline import journal_of
 
     if times < 1 or (resume is not None and (times > 1 or linearity)):
         raise ConfigError(
@@ -209,6 +222,13 @@ def _sweeps(plan: Sweep, out: Path, times: int, linearity: bool, resume: Path | 
     taken = [str(path) for _, path in sweeps if path.exists()]
     if taken:  # before the first of them is measured
         raise StoreError(f"{', '.join(taken)}: exists already", where="--out", mend="Choose another name.")
+    for journal in (journal_of(path) for _, path in sweeps if resume is None):
+        if journal.exists():
+            raise StoreError(
+                "There is a journal of that name already, of a sweep that was cut short or is being measured",
+                where=str(journal),
+                mend=f"Go on with it: eis measure --resume {journal}. Or choose another --out.",
+            )
     return sweeps
 
 
@@ -298,17 +318,3 @@ def _required(value: T | None, option: str) -> T:
 def _beside(journal: Path) -> Path | None:
     """Return the netCDF file whose journal this is, as far as its name says so."""
     return journal.with_name(journal.name.removesuffix(JOURNAL)) if journal.name.endswith(JOURNAL) else None
-
-
-@contextmanager
-def _saying_what_remains(journal: Path) -> Iterator[None]:
-    """Say on stderr, when something ends a measurement, where its points are and how to go on."""
-    before = journal.stat().st_size if journal.exists() else 0
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit, EisError) as error:
-        if journal.exists() and journal.stat().st_size > before:
-            what = "ended early" if isinstance(error, EisError) else "interrupted"
-            output.complain(f"{what}; the points so far are in {journal}")
-            output.complain(f"go on with: eis measure --resume {journal}")
-        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,19 +68,26 @@ def announce_compiling() -> None:
 
 
 def make(folder: Path) -> None:
-    """Make a folder and those above it."""
+    """Make a folder and those above it; refuse one that cannot be written to, before there is work to lose."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
             f"The folder cannot be made: {error.strerror}", where=str(folder), mend="Choose another."
         ) from error
+    if not os.access(folder, os.W_OK):
+        raise StoreError("Nothing can be written to the folder", where=str(folder), mend="Choose another.")
 
 
 def made(folder: Path) -> Path:
     """Make a folder and return it."""
     make(folder)
     return folder
+
+
+def storable(name: str) -> str:
+    """Return the name of a file with ``_`` for bytes that are no UTF-8, which netCDF cannot write to."""
+    return "".join("_" if "\ud800" <= letter <= "\udfff" else letter for letter in name)
 
 
 drawn_of: dict[Path, Spectrum] = {}
@@ -89,13 +97,18 @@ drawn_of: dict[Path, Spectrum] = {}
 def save(drawn: Any, folder: Path, spectrum: Spectrum, what: str) -> None:
     """Save a drawing as a PNG named after its spectrum; those of namesakes in other folders are numbered."""
     axes = drawn[0] if isinstance(drawn, tuple) else drawn
-    make(folder)
-    stem = Path(spectrum.name).name
+    stem = storable(Path(spectrum.name).name)
     names = (f"{stem}.{what}.png" if i == 1 else f"{stem}-{i}.{what}.png" for i in itertools.count(1))
     path = next(folder / name for name in names if drawn_of.get(folder / name, spectrum) is spectrum)
     drawn_of[path] = spectrum
+    save_figure(axes.figure, path)
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Save a drawing, in a folder that is made if it is not there."""
+    make(path.parent)
     try:
-        axes.figure.savefig(path, dpi=150, bbox_inches="tight")
+        figure.savefig(path, dpi=150, bbox_inches="tight")
     except OSError as error:
         raise StoreError(
             f"The drawing cannot be written: {error.strerror}", where=str(path), mend="Choose another folder."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
@@ -11,16 +12,20 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from eis.errors import CircuitError, EisError
+from eis.errors import CircuitError, EisError, StoreError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 Entry = dict[str, Any]
+T = TypeVar("T")
 
 INTERNAL_BUG, READER_LEFT = 70, 141
+LAST_STANDARD = 2
+"""The number of standard error."""
+NO_ROOM = (errno.ENOSPC, errno.EIO)
 _noted: list[int] = []
 """Signals of Ctrl-C that came."""
 
@@ -57,37 +62,73 @@ def each(files: Sequence[str], step: Callable[[str], Iterable[tuple[Entry, int]]
     """Run `step` on every file and go on after a bad one; return the entries and the worst exit code."""
     entries: list[Entry] = []
     worst = 0
-    with progress(len(files), "files") as advance:
-        for name in expand(files):
+    names = expand(files)
+    with progress(len(names), "files") as advance:
+        for name in names:
             heed_interrupt()
             try:
                 for entry, code in step(name):
                     entries.append(entry)
                     worst = max(worst, code)
-            except EisError as error:
-                entries.append({"file": name, "error": error.to_dict()})
-                worst = max(worst, error.exit_code)
             except Exception as error:  # noqa: BLE001 - a bug of ours at one file must not cost the others
-                traceback.print_exc()
-                entries.append({"file": name, "error": _bug(name, error)})
-                worst = max(worst, INTERNAL_BUG)
+                told, code = told_of(error, name)
+                entries.append({"file": name, "error": told})
+                worst = max(worst, code)
             advance()
     return entries, worst
 
 
-def _bug(name: str, error: Exception) -> dict[str, str | None]:
+def told_of(error: Exception, where: str) -> tuple[dict[str, str | None], int]:
+    """Return the error as the JSON documents print it, and its exit code; a bug of ours shows its traceback."""
+    error = in_words(error)
+    if isinstance(error, EisError):
+        return error.to_dict(), error.exit_code
+    with suppress(OSError, AttributeError):  # nobody can be told
+        traceback.print_exc()
     return {
         "code": "bug",
         "message": f"This is a bug in eis itself: {type(error).__name__}: {error}",
-        "where": name,
+        "where": where,
         "mend": "Please report it with the lines of its traceback.",
-    }
+    }, INTERNAL_BUG
 
 
-def write_document(command: str, entries: Sequence[Entry], **more: Any) -> None:
-    """Print exactly one JSON document on stdout."""
+def in_words(error: Exception) -> Exception:
+    """Return what the operating system refuses, such as a name that is too long, as an error of ours."""
+    if not isinstance(error, OSError) or (error.filename is None and error.errno not in NO_ROOM):
+        return error
+    where = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else None
+    return StoreError(
+        f"The system refuses: {error.strerror}",
+        where=where,
+        mend="Check the name, your rights and the space left.",
+    )
+
+
+def attempt(step: Callable[[], T]) -> tuple[T | None, EisError | None]:
+    """Do what follows once there are results, which are told first; return what it gave, and why it could not."""
+    try:
+        return step(), None
+    except EisError as error:
+        return None, error
+
+
+def leave(entries: Iterable[Entry], code: int, trouble: EisError | None = None) -> NoReturn:
+    """Print the errors of entries, and of what followed them, on stderr, and leave with the worst exit code."""
+    import typer
+
+    show_errors(entries)
+    if trouble is not None:
+        complain_of(trouble)
+        code = max(code, trouble.exit_code)
+    raise typer.Exit(code)
+
+
+def write_document(command: str, entries: Sequence[Entry], trouble: EisError | None = None, **more: Any) -> None:
+    """Print exactly one JSON document on stdout; `trouble` is what went wrong beside the entries."""
     from eis.document import document
 
+    more |= {"error": trouble.to_dict()} if trouble is not None else {}
     whole = {**document(command, entries), **more}  # in one piece: the encoder for streams is twenty times slower
     say(json.dumps(whole, ensure_ascii=False, allow_nan=False))
 
@@ -99,8 +140,31 @@ def _while_read() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_stdout()
         raise SystemExit(READER_LEFT) from None
+    except OSError as error:
+        give_up_stdout()
+        raise StoreError(
+            f"What was found cannot be printed: {error.strerror}",
+            where="standard output",
+            mend="Free some space, or send it elsewhere.",
+        ) from error
+
+
+def give_up_stdout() -> None:
+    """Have what is still to be printed go nowhere: nobody reads it, or it has no room."""
+    with suppress(OSError, ValueError):  # a stream without a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def require_streams() -> None:
+    """Open the null device where a standard stream is closed: Python has None, and a file would get its number."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= LAST_STANDARD:
+        pass
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - until the end
 
 
 def say(text: str = "") -> None:
@@ -157,25 +221,42 @@ def show_errors(entries: Iterable[Entry]) -> None:
 
 def complain(text: str) -> None:
     """Print an error line on stderr."""
-    with suppress(BrokenPipeError):  # nobody listens; the work is not to end for that
-        sys.stderr.write(f"eis: {text}\n")
+    _mutter(f"eis: {text}\n")
+
+
+def _mutter(text: str) -> None:
+    with suppress(OSError):  # nobody listens, or it has no room; the work is not to end for that
+        sys.stderr.write(text)
 
 
 def complain_of(error: EisError) -> None:
     """Print an error of ours on stderr, with a caret where a circuit is at fault."""
     complain(str(error))
     if isinstance(error, CircuitError) and error.text:
-        sys.stderr.write("".join(f"  {line}\n" for line in error.caret.splitlines()))
+        _mutter("".join(f"  {line}\n" for line in error.caret.splitlines()))
 
 
 @contextmanager
-def says_when_interrupted(what_remains: str) -> Iterator[None]:
-    """Say on stderr what remains of the work when Ctrl-C ends it; the interrupt goes on, to exit code 130."""
+def says_what_remains(file: Path, *said: str) -> Iterator[None]:
+    """Say on stderr, when something ends work that fills `file`, that it is kept; the exception goes on."""
+    before = _size(file)
     try:
         yield
-    except KeyboardInterrupt:
-        complain(f"interrupted; {what_remains}")
+    except (KeyboardInterrupt, SystemExit, EisError) as error:
+        refused = isinstance(error, EisError)
+        if _size(file) > (before if refused else 0):
+            what, *more = said
+            complain(f"{'ended early' if refused else 'interrupted'}; {what}")
+            for text in more:
+                complain(text)
         raise
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 @contextmanager

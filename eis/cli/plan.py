@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eis.cli import output, values
-from eis.cli.options import AsJson, Columns, make, read
+from eis.cli.options import AsJson, Columns, make, read, save_figure
 from eis.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def plan(
     target = Target.read(
         limit, reading=values.one_of(reading, READINGS, option="--reading"), rule=DecisionRule(rule_name, k)
     )
+    if plot:
+        make(plot)
     found = foresee(
         load_cell(cell),
         circuit,
@@ -92,13 +94,15 @@ def plan(
         critical_a_per_cm2=critical_current,
         capacity_ah=capacity,
     )
+    trouble = None
     if plot is not None:
         from eis.planning_plots import plot_forecast
 
-        make(plot)
-        plot_forecast(found).savefig(plot / "plan.png", dpi=150)
+        drawn = plot / "plan.png"
+        _, trouble = output.attempt(lambda: save_figure(plot_forecast(found), drawn))
+    entry = {"file": str(cell), **found.to_dict()}
     if json:
-        output.write_document("plan", [{"file": str(cell), **found.to_dict()}])
+        output.write_document("plan", [entry], trouble)
     else:
         output.say(str(found))
         heading = (
@@ -112,7 +116,7 @@ def plan(
             "decides",
         )
         output.table(heading, found.rows())
-    raise typer.Exit(0 if found.decides else UNDECIDED)
+    output.leave([entry], 0 if found.decides else UNDECIDED, trouble)
 
 
 def _noise(text: str, files: list[str], columns: str | None) -> Noise:

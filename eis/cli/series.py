@@ -5,12 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eis.cli import output, values
-from eis.cli.options import WEIGHTS, AsJson, Columns, Files, Weight, announce_compiling, make, read
+from eis.cli.options import (
+    WEIGHTS,
+    AsJson,
+    Columns,
+    Files,
+    Weight,
+    announce_compiling,
+    each_spectrum,
+    make,
+    save_figure,
+)
 from eis.errors import ConfigError, EisError
 
 if TYPE_CHECKING:
@@ -34,7 +44,7 @@ def series(
         typer.Option(metavar="v1,v2,…", help="Its value for each file in order, if the files do not say."),
     ] = None,
     area: Annotated[float | None, typer.Option(metavar="CM2", help="Area of one electrode (cm²).")] = None,
-    u_area: Annotated[float, typer.Option(metavar="CM2", help="Its standard uncertainty (cm²).")] = 0.0,
+    u_area: Annotated[float, typer.Option(min=0, metavar="CM2", help="Its standard uncertainty (cm²).")] = 0.0,
     interfaces: Annotated[
         int | None, typer.Option(help="Interfaces in the path: symmetric 2, half cell 1.")
     ] = None,
@@ -48,7 +58,7 @@ def series(
         str, typer.Option(help="Of a conductivity over temperature: sigma_t (ln σT) or sigma (ln σ).")
     ] = "sigma_t",
     u_at: Annotated[
-        float, typer.Option(metavar="U", help="Standard uncertainty of each value of --against.")
+        float, typer.Option(min=0, metavar="U", help="Standard uncertainty of each value of --against.")
     ] = 0.0,
     predict: Annotated[
         list[float] | None, typer.Option(metavar="V", help="Say what the law gives at another place.")
@@ -76,53 +86,57 @@ def series(
             )
     chosen = values.one_of(weight, WEIGHTS, option="--weight") or "modulus"
     given = values.numbers(at, option="--at")
+    if plot:
+        make(plot)
     announce_compiling()
     fitted: list[tuple[Spectrum, Fit]] = []
 
-    def step(name: str) -> Any:
-        for spectrum in read(name, columns):
-            found = fit(parsed, spectrum, weight=chosen)
-            fitted.append((spectrum, found))
-            r, u = _sum(found, names)
-            yield (
-                {"file": name, "r_ohm": r, "u_r_ohm": u if math.isfinite(u) else None},
-                0 if found.converged else 4,
-            )
+    def work(spectrum: Spectrum, _: output.Entry) -> tuple[output.Entry, int]:
+        found = fit(parsed, spectrum, weight=chosen)
+        r, u = _sum(found, names)
+        fitted.append((spectrum, found))
+        return {"r_ohm": r, "u_r_ohm": u if math.isfinite(u) else None}, 0 if found.converged else 4
 
-    entries, code = output.each(files, step)
-    shown: list[dict[str, Any]] = []
+    entries, code = output.each(files, lambda name: each_spectrum(name, columns, work))
     try:
-        places = _places(given, over, [spectrum for spectrum, _ in fitted])
+        places = _places(_without_failed(given, entries), over, [spectrum for spectrum, _ in fitted])
         law = _law(
             over, places, [_sum(found, names) for _, found in fitted], kind=kind, form=form, area=area,
             u_area=u_area, interfaces=interfaces, thickness=thickness, u_at=u_at, hot=hot,
         )  # fmt: skip
         predictions = [(place, law.predict(place), law.extrapolates(place)) for place in predict or []]
-    except EisError:
+    except EisError as error:
+        if json:  # with what was fitted all the same
+            output.write_document("series", entries, error)
+            output.leave(entries, code, error)
         output.show_errors(entries)
         raise
     for entry, place in zip((entry for entry in entries if "error" not in entry), places, strict=True):
         entry[over] = place
-    shown = [{**one.to_dict(), over: place, "extrapolates": beyond} for place, one, beyond in predictions]
+    trouble = None
     if plot is not None:
-        from matplotlib.figure import Figure
-
         from eis.series_plots import plot_law
 
-        make(plot)
-        figure = plot_law(law).figure
-        if isinstance(figure, Figure):
-            figure.savefig(plot / "series.png", dpi=150)
+        drawn = plot / "series.png"
+        _, trouble = output.attempt(lambda: save_figure(plot_law(law).figure, drawn))
     if json:
-        output.write_document("series", entries, law=law.to_dict(), predictions=shown)
+        shown = [{**one.to_dict(), over: place, "extrapolates": beyond} for place, one, beyond in predictions]
+        output.write_document("series", entries, trouble, law=law.to_dict(), predictions=shown)
     else:
-        rows = [(e["file"], f"{e[over]:g}", _ohm(e["r_ohm"], e["u_r_ohm"])) for e in entries if "error" not in e]
+        read = [entry for entry in entries if "error" not in entry]
+        rows = [(output.named(e), f"{e[over]:g}", _ohm(e["r_ohm"], e["u_r_ohm"])) for e in read]
         output.table(("file", over, element), rows)
         output.say(str(law))
         for _, one, beyond in predictions:
             output.say(f"  {one}{' (extrapolated)' if beyond else ''}")
-    output.show_errors(entries)
-    raise typer.Exit(code)
+    output.leave(entries, code, trouble)
+
+
+def _without_failed(given: list[float] | None, entries: Sequence[output.Entry]) -> list[float] | None:
+    """Return the values of spectra that were fitted, if there is one for each of the others too."""
+    if given is None or len(given) != len(entries):
+        return given
+    return [value for value, entry in zip(given, entries, strict=True) if "error" not in entry]
 
 
 def _quantity(

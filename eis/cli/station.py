@@ -63,30 +63,35 @@ def run(
             told.add(text)
             output.complain(text.split("\n", 1)[0])
 
-    with open_bench(
-        station,
-        environ=os.environ,
-        on_state=lambda name, state: output.complain(f"{name}: {state}"),
-        on_notice=notice,
-    ) as bench:
-        for one in ids:
-            output.heed_interrupt()
-            try:
-                done = run_cell(bench, one)
-            except ConfigError as error:  # a barcode that was misread is no reason to stop
-                entries.append({"file": None, "cell_id": one[:80], "error": error.to_dict()})
-                worst = max(worst, error.exit_code)
-                output.complain_of(error)
-                continue
-            entries.append(done.to_dict())
-            worst = max(worst, done.exit_code)
-            if not json:
-                output.say(f"{done.cell}: {done.state}: {done.because}")
-            for problem in done.problems:
-                output.complain(f"{done.name}: {problem}")
-            if done.error_code == CellStateUnknownError.code:
-                output.complain("nothing more is measured here until somebody has looked at the instrument")
-                break
+    try:
+        with open_bench(
+            station,
+            environ=os.environ,
+            on_state=lambda name, state: output.complain(f"{name}: {state}"),
+            on_notice=notice,
+        ) as bench:
+            for one in ids:
+                output.heed_interrupt()
+                try:
+                    done = run_cell(bench, one)
+                except ConfigError as error:  # a barcode that was misread is no reason to stop
+                    entries += [{"file": None, "cell_id": one[:80], "error": error.to_dict()}] if json else []
+                    worst = max(worst, error.exit_code)
+                    output.complain_of(error)
+                    continue
+                entries += [done.to_dict()] if json else []  # with --watch there is no end to them
+                worst = max(worst, done.exit_code)
+                if not json:
+                    output.say(f"{done.cell}: {done.state}: {done.because}")
+                for problem in done.problems:
+                    output.complain(f"{done.name}: {problem}")
+                if done.error_code == CellStateUnknownError.code:
+                    output.complain("nothing more is measured here until somebody has looked at the instrument")
+                    break
+    except (KeyboardInterrupt, SystemExit):  # what was done until then is told all the same
+        if json:
+            output.write_document("run", entries)
+        raise
     if json:
         output.write_document("run", entries)
     raise typer.Exit(worst)
@@ -135,35 +140,32 @@ def schema() -> None:
 def history(
     store: Annotated[str, typer.Argument(metavar="STORE", help="A station's store: a file, or a URL.")],
     cell: Annotated[str | None, typer.Option(metavar="ID", help="Runs of this cell alone.")] = None,
+    of_station: Annotated[
+        str | None, typer.Option("--station", metavar="NAME", help="Runs of this station alone.")
+    ] = None,
     last: Annotated[int | None, typer.Option(min=1, help="Only so many of the newest.")] = None,
     chart: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the control chart of ASR over time.")
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the control charts of ASR over time.")
     ] = None,
     csv: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the table.")] = None,
     json: AsJson = False,
 ) -> None:
-    """List the runs in a store, oldest first, and say whether their process has changed."""
-    from eis.control_chart import control_chart
+    """List the runs in a store, oldest first; say of each arc at each station whether its process has changed."""
+    from eis.control_chart import process_charts
     from eis.store import Store
 
     if "://" not in store and not Path(store).is_file():
         raise StoreError("There is no such store", where=store, mend="Give the store of eis run.")
-    with Store.open(store, make=False) as opened:
-        records = list(opened.records(kind="ended", cell=cell, every_station=True, last=last))
-    rows = [_row(one) for one in records]
-    values = [
-        value
-        for one in records
-        if (value := one.content.get("asr_ohm_cm2")) is not None
-        and value > 0
-        and one.content.get("verdict") != "INVALID_DATA"  # data that failed their gate say nothing of the process
-    ]
-    found = control_chart(values)
+    with Store.open(store, station=of_station or "", make=False) as opened:
+        records = list(opened.records(kind="ended", cell=cell, every_station=of_station is None, last=last))
+    charts = process_charts([(one.station, one.content) for one in records])
+    number = {place: n for one in charts for n, place in enumerate(one.places, start=1)}
+    rows = [_row(one, number.get(place)) for place, one in enumerate(records)]
     if chart is not None:
-        from eis.history_plots import plot_control_chart
+        from eis.history_plots import plot_process_charts
 
+        drawn = plot_process_charts(charts)
         try:
-            drawn = plot_control_chart(found, limit=_limit(records)).figure.canvas.figure
             drawn.savefig(chart, dpi=150, bbox_inches="tight")
         except (OSError, ValueError) as error:
             raise StoreError(
@@ -172,9 +174,7 @@ def history(
     if csv is not None:
         _write_csv(csv, rows)
     if json:
-        output.write_document(
-            "history", rows, control_chart={"said": str(found), "in_control": found.is_in_control}
-        )
+        output.write_document("history", rows, control_charts=[one.to_dict() for one in charts])
         return
     shown = rows if last is not None or cell else rows[-SHOWN:]
     if not rows:
@@ -183,10 +183,14 @@ def history(
     if len(shown) < len(rows):
         output.say(f"the last {len(shown)} of {len(rows)} runs; --last gives more")
     output.table(HEADING, [_words(row) for row in shown])
-    output.say(f"control chart of ASR: {found}")
+    for one in charts:
+        output.say(f"control chart of {one.name}: {one.chart}")
+    if not charts:
+        output.say("control chart: no run with an area-specific resistance")
 
 
-HEADING = ("at", "station", "cell", "state", "ASR (± is U, k = 2)", "because")
+HEADING = ("at", "station", "cell", "state", "arc, no.", "ASR (± is U, k = 2)", "because")
+"""The number is that of the run in the control chart of its arc and station."""
 
 
 def _words(row: dict[str, Any]) -> tuple[str, ...]:
@@ -195,10 +199,14 @@ def _words(row: dict[str, Any]) -> tuple[str, ...]:
     asr, u = row["asr_ohm_cm2"], row["u_asr_ohm_cm2"]
     shown = "" if asr is None else f"{asr:.4g}" if u is None else format_uncertain(asr, u, "Ω·cm²")
     at = str(row["at"])[:19].replace("T", " ")
-    return at, row["station"], row["cell"] or "", row["state"] or "", shown, row["because"] or ""
+    where = ", ".join(filter(None, (row["station"], row["fixture"])))
+    numbered = ", ".join(str(part) for part in (row["arc"], row["number"]) if part is not None)
+    return at, where, row["cell"] or "", row["state"] or "", numbered, shown, row["because"] or ""
 
 
-def _row(record: Record) -> dict[str, Any]:
+def _row(record: Record, number: int | None) -> dict[str, Any]:
+    from eis.control_chart import arc_of
+
     content = record.content
     return {
         "at": record.at,
@@ -206,16 +214,12 @@ def _row(record: Record) -> dict[str, Any]:
         "run": record.run,
         **{
             key: content.get(key)
-            for key in ("cell", "state", "verdict", "asr_ohm_cm2", "u_asr_ohm_cm2", "because")
+            for key in ("cell", "state", "verdict", "asr_ohm_cm2", "u_asr_ohm_cm2", "because", "fixture")
         },
+        "arc": arc_of(content) or None,
+        "number": number,
         "sha256": record.sha256,
     }
-
-
-def _limit(records: list[Record]) -> float | None:
-    """Return the limit that the newest run with one was held to, of R·A (ohm cm²)."""
-    findings = (one.content.get("finding") for one in reversed(records))
-    return next((one["limit"] for one in findings if isinstance(one, dict) and one.get("reading") == "asr"), None)
 
 
 def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -240,6 +244,10 @@ def _station(file: Path, override: list[str] | None) -> Station:
 
 def _typed() -> Iterator[str]:
     """Yield what is typed, line by line, without the blanks around it; an empty line is nothing."""
-    for line in sys.stdin:
-        if word := line.strip():
+    while True:
+        output.heed_interrupt()  # one that was lost would wait for the next id
+        line = sys.stdin.readline()
+        if not line:
+            return
+        if word := line.strip().removeprefix("\ufeff"):  # some programs begin a file with it
             yield word

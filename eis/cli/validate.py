@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eis.cli import output
-from eis.cli.options import AsJson, Columns, Files, Plots, each_spectrum, make, read, save
-from eis.errors import ConfigError, StoreError
+from eis.cli.options import AsJson, Columns, Files, Plots, each_spectrum, make, read, save, save_figure
+from eis.errors import ConfigError
 
 if TYPE_CHECKING:
     from eis.results import Validity
@@ -51,6 +51,8 @@ def validate(
     from eis.zhit import zhit_of
 
     _agree(files, repeat, weights or current_resistor, series_map, against)
+    for folder in filter(None, (plot, *(one.parent for one in (series_map, weights) if one))):
+        make(folder)
     repeats = [spectrum for name in repeat or [] for spectrum in read(name, columns)]
     others = read(other_amplitude, columns) if other_amplitude else []
     seen: list[tuple[Spectrum, Validity]] = []
@@ -66,21 +68,23 @@ def validate(
         return {**found.to_dict(), "zhit": modulus.to_dict()}, 0 if found.verdict == "valid" else 3
 
     entries, code = output.each(files, lambda name: each_spectrum(name, columns, work))
-    if series_map:
-        _draw_map(seen, against or "index", series_map)
-    structure = _write_weights(seen, repeats, current_resistor, weights) if weights else None
+
+    def follow() -> ErrorStructure | None:
+        if series_map:
+            _draw_map(seen, against or "index", series_map)
+        return _write_weights(seen, repeats, current_resistor, weights) if weights else None
+
+    structure, trouble = output.attempt(follow)
     if json:
-        output.write_document(
-            "validate", entries, **({"error_structure": structure.to_dict()} if structure else {})
-        )
+        more = {"error_structure": structure.to_dict()} if structure else {}
+        output.write_document("validate", entries, trouble, **more)
     else:
         rows = [_row(entry) for entry in entries if "error" not in entry]
         if rows:
             output.table(("file", "verdict", "rms", "max", "Z-HIT", "because"), rows)
         if structure:
             output.say(f"noise of one measurement: {structure}\nwrote {weights}")
-    output.show_errors(entries)
-    raise typer.Exit(code)
+    output.leave(entries, code, trouble)
 
 
 def _agree(
@@ -119,13 +123,7 @@ def _draw_map(seen: list[tuple[Spectrum, Validity]], against: str, target: Path)
 
     axis = series_axis([spectrum for spectrum, _ in seen], against)
     axes: Any = plot_residual_map([found for _, found in seen], axis)
-    make(target.parent)
-    try:
-        axes[0].figure.savefig(target, dpi=150, bbox_inches="tight", format="png")
-    except OSError as error:
-        raise StoreError(
-            f"Cannot write: {error.strerror}", where=str(target), mend="Choose another file."
-        ) from error
+    save_figure(axes[0].figure, target)
 
 
 def _write_weights(

@@ -149,7 +149,10 @@ def read_all(path: str | os.PathLike[str], *, columns: Columns | None = None) ->
 
 def _spectra(source: Source, columns: Columns | None) -> list[Spectrum]:
     if columns is None:
-        return _reader(source).read(source)
+        found = _reader(source).read(source)
+        if not found:  # no reader returns nothing; if one did, that would look like success
+            raise source.fail("The file holds no spectrum", mend="Export or copy it again.")
+        return found
     named = parse(columns)
     if spreadsheet.recognises(source):
         return spreadsheet.read_mapped(source, named)

@@ -12,9 +12,9 @@ Units and sign
 Uncertainty
     None is stored.
 Known variants
-    Any pair of traces that tells an impedance (`PAIRS`). A sweep of anything but the frequency, S-parameters of a
-    network analyser, traces without their parameter (E4991B, 4294A) and tables without frequencies (E4980A) are
-    refused.
+    Any pair of traces that tells an impedance (`PAIRS`); one that is there twice has to hold the same. A sweep of
+    anything but the frequency, S-parameters of a network analyser, traces without their parameter (E4991B, 4294A)
+    and tables without frequencies (E4980A) are refused.
 Source of the facts
     Keysight, E4990A Help, “Saving Trace Data to a File” and E4991B Help, same chapter; E4980A/AL User's Guide,
     “Saving Measurement Results into USB Memory” and “Impedance Parameters”; Agilent 4294A Operating Manual,
@@ -34,6 +34,7 @@ from eis.readers.cells import read_grid, shorten
 from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import polar, rectangular, spectra
+from eis.readers.table_checks import phase_doubts, within_a_turn
 from eis.readers.table_coordinates import doubt
 from eis.spectrum import ComplexArray, IntArray, Quality, RealArray, Spectrum
 
@@ -141,7 +142,7 @@ _REFUSED = {
 
 def recognises(source: Source) -> bool:
     """Whether the file has blocks of channels below lines with an exclamation mark, or is another meter's."""
-    return _kind(source.head) is not None
+    return _kind(source) is not None
 
 
 def read(source: Source) -> list[Spectrum]:
@@ -162,12 +163,12 @@ def read(source: Source) -> list[Spectrum]:
     ReadError
         If the traces do not tell an impedance over frequency, a unit is unknown, or a cell is not a number.
     """
-    kind = _kind(source.head)
+    kind = _kind(source)
     if kind in _REFUSED:
         what, mend = _REFUSED[kind]
         raise source.fail(what, line=1, mend=mend)
     lines = source.lines
-    begins = [(at, int(match[1])) for at, line in enumerate(lines) if (match := _BEGIN.fullmatch(line))]
+    begins = [(at, int(match[1])) for at, line in enumerate(lines) if (match := _BEGIN.fullmatch(line.strip()))]
     made: list[Spectrum] = []
     for place, (at, channel) in enumerate(begins):
         notes = source.notes()
@@ -186,11 +187,12 @@ def read(source: Source) -> list[Spectrum]:
     return made
 
 
-def _kind(head: str) -> str | None:
+def _kind(source: Source) -> str | None:
+    head = source.head
     start = head[:200].lstrip(' "').lower()
     if start.startswith("!"):
-        top = [line.strip() for line in head.split("\n")[:40]]
-        return "trace" if any(_BEGIN.fullmatch(line) for line in top) else None
+        top = map(str.strip, source.head_lines[:40])
+        return "trace" if any(map(_BEGIN.fullmatch, top)) else None
     if start.startswith("# channel") and "formatted data" in head[:1000].lower():
         return "# channel"
     if head[:6].lower() == '"4294a':
@@ -217,27 +219,37 @@ def _block(source: Source, notes: Notes, first: int, end: int) -> list[Spectrum]
             line=at + 1,
             mend="Choose a file of a frequency sweep.",
         )
+    grid = read_grid(source, notes, lines[at].split(","), at + 1, end, ",")
     place: dict[str, int] = {}
     for column, (name, unit, kind, text) in enumerate(names):
         if kind == "mem":
             notes.dropped.append(f"The trace {text!r}, which is of the memory.")
-        elif name in _QUANTITY and _UNITS.get(unit, ("?", 0.0))[0] == _QUANTITY[name]:
-            place.setdefault(name, column)
+            continue
+        if name not in _QUANTITY or _UNITS.get(unit, ("?", 0.0))[0] != _QUANTITY[name]:
+            continue
+        if grid.text(place.setdefault(name, column)) != grid.text(column):
+            raise source.fail(
+                f"There are two traces {text!r} and they differ", line=at + 1, mend="Save only one of them."
+            )
     pair = next((pair for pair in PAIRS if pair[0] in place and pair[1] in place), None)
     if pair is None or _UNITS.get(names[0][1], ("", 0.0))[0] != "Hz":
         raise _no_impedance(source, at, lines[at])
-    grid = read_grid(source, notes, lines[at].split(","), at + 1, end, ",")
     frequency = grid.numbers(0)
     one, other = (grid.numbers(place[name]) * _UNITS[names[place[name]][1]][1] for name in pair)
     with np.errstate(all="ignore"):
         z = PAIRS[pair](2 * np.pi * frequency, one, other)
-    overload = (np.abs(grid.numbers(place[pair[0]])) >= OVERLOAD) | (np.abs(other) >= OVERLOAD)
+    overload = np.logical_or(*(np.abs(grid.numbers(place[name])) >= OVERLOAD for name in pair))
+    doubted: list[str] = []
+    if pair[1] in ("theta-z", "theta-y"):
+        within_a_turn(source, names[place[pair[1]]][3], other[~overload], at + 1)
+        if names[place[pair[1]]][1] == "rad":
+            doubted = phase_doubts(frequency[~overload], one[~overload], other[~overload])
     notes.convert(f"The impedance was computed from {' and '.join(names[place[name]][3] for name in pair)}.")
     found = spectra(
         source, notes, NAME, frequency, np.where(overload, OVERLOAD, z), grid.lines,
         quality=_flags(overload, notes),
     )  # fmt: skip
-    return [doubt(spectrum, _passive(pair, z, overload)) for spectrum in found]
+    return [doubt(spectrum, doubted + _passive(pair, z, overload)) for spectrum in found]
 
 
 def _flags(overload: NDArray[np.bool_], notes: Notes) -> IntArray | None:

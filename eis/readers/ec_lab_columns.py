@@ -11,7 +11,8 @@ Units and sign
 Uncertainty
     None is stored.
 Known variants
-    Only some of the electrodes; all zero where a second electrode was not connected; names that repeat.
+    Only some of the electrodes; all zero where a second electrode was not connected; names that repeat. Where |Z|
+    or the phase stands beside the parts, each row is compared with them.
 Source of the facts
     Exported files, and the manual's list of variables.
 """
@@ -22,12 +23,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eis.errors import ReadError
 from eis.readers.cells import shorten
 from eis.readers.ec_lab_names import Electrode, Meaning, meaning_of
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import polar, rectangular
+from eis.readers.table_checks import within_a_turn
 from eis.spectrum import ComplexArray, RealArray
 
 EXPORT = "Export again from EC-Lab with the columns freq/Hz, Re(Z)/Ohm and -Im(Z)/Ohm."
@@ -163,7 +166,10 @@ def _frequency(columns: Columns, meaning: Meaning) -> RealArray:
     if scale is None:
         raise columns.fail(f"The unit of {shorten(name)} is not one of frequency")
     values = columns.numbers(columns.only(name))
-    return values if scale == 1.0 else values * scale
+    if scale == 1.0:
+        return values
+    columns.notes.convert(f"{name} was converted to Hz.")
+    return values * scale
 
 
 def _electrodes(columns: Columns, meaning: Meaning) -> Sequence[Electrode]:
@@ -197,9 +203,11 @@ def _read(
     converted = []
     if electrode.suffix and main:
         converted.append(f"The impedance is that of {first} and {second}; there is no Re(Z)/Ohm.")
+    converted += [f"{name} was converted to ohm." for name, scale in electrode.resistances if scale != 1.0]
     a, b = _scaled(values[0], first_scale), _scaled(values[1], second_scale)
     if pair[0] == "|":
         converted.append("Magnitude and phase were converted to real and imaginary part.")
+        within_a_turn(columns.source, second, b, columns.names_line)
         with np.errstate(invalid="ignore", over="ignore"):
             z = polar(a, b)
     elif pair[1] == "-Im":
@@ -213,7 +221,7 @@ def _read(
         columns.notes.dropped.append(f"The columns {first} and {second}, which are 0: nothing was measured.")
         return None
     if pair[0] == "Re" and "|" in electrode.parts:
-        _compare(columns, electrode.parts["|"], z, frequency)
+        _compare(columns, electrode.parts["|"], electrode.parts.get("Phase"), z, frequency)
     potential = None if electrode.potential is None else columns.optional(electrode.potential)
     return Impedance(
         electrode.suffix or "we", z, converted, shared if potential is None else shared | {"e_dc_v": potential}
@@ -228,24 +236,50 @@ def _scaled(values: RealArray, scale: float) -> RealArray:
         return values * scale
 
 
-def _compare(columns: Columns, magnitude: tuple[str, float], z: ComplexArray, frequency: RealArray) -> None:
-    """Find a row whose |Z| is not that of its Re and Im: damage, or columns that are not what they are called."""
+def _compare(
+    columns: Columns,
+    magnitude: tuple[str, float],
+    phase: tuple[str, float] | None,
+    z: ComplexArray,
+    frequency: RealArray,
+) -> None:
+    """Find a row whose |Z| or phase is not that of its Re and Im: damage, or columns of other names."""
     name, scale = magnitude
     stated = columns.optional(columns.names.index(name))
+    turned = None if phase is None else columns.optional(columns.names.index(phase[0]))
     if stated is None:
         return
     with np.errstate(invalid="ignore", over="ignore"):
         computed, stated_ohm = np.abs(z), _scaled(stated, scale)
         far = np.abs(stated_ohm - computed)
-        if np.count_nonzero(far <= AGREES * computed) == far.size:  # as nearly always
+        if np.count_nonzero(far <= AGREES * computed) < far.size:  # hardly ever
+            off = (far > AGREES * np.maximum(np.abs(stated_ohm), computed)) & (frequency > 0)
+            _contradict(columns, name, stated, off, "the magnitude of Re and Im", computed, "ohm")
+        if phase is None or turned is None:
             return
-        off = far > AGREES * np.maximum(np.abs(stated_ohm), computed)
-    if np.count_nonzero(off) and (rows := np.flatnonzero(off & (frequency > 0))).size:
-        row = int(rows[0])
-        what = f"{name} and the magnitude of Re and Im differ in {rows.size} of {z.size} rows, "
-        what += f"first in row {row + 1} ({stated[row]:g} and {computed[row]:g} ohm)"
-        if columns.strict:
-            raise columns.fail(
-                what, mend="The file is damaged, or its columns are not the known ones; export it as text (.mpt)."
-            )
-        columns.notes.warnings.append(f"{what}: a cell was changed or damaged.")
+        apart = np.abs(polar(computed, _scaled(turned, phase[1])) - z)
+        if np.count_nonzero(apart <= AGREES * computed) < apart.size:
+            off = (apart > AGREES * computed) & (frequency > 0)
+            _contradict(columns, phase[0], turned, off, "the phase of Re and Im", np.angle(z) / phase[1], "°")
+
+
+def _contradict(
+    columns: Columns,
+    name: str,
+    stated: RealArray,
+    off: NDArray[np.bool_],
+    what_else: str,
+    computed: RealArray,
+    unit: str,
+) -> None:
+    rows = np.flatnonzero(off)
+    if not rows.size:
+        return
+    row = int(rows[0])
+    what = f"{name} and {what_else} differ in {rows.size} of {off.size} rows, "
+    what += f"first in row {row + 1} ({stated[row]:g} and {computed[row]:g} {unit})"
+    if columns.strict:
+        raise columns.fail(
+            what, mend="The file is damaged, or its columns are not the known ones; export it as text (.mpt)."
+        )
+    columns.notes.warnings.append(f"{what}: a cell was changed or damaged.")

@@ -69,6 +69,11 @@ class Electrode:
     pair: tuple[str, str]
     potential: int | None
 
+    @property
+    def resistances(self) -> list[tuple[str, float]]:
+        """Name and factor to ohm of those parts of the pair that are no phase."""
+        return [self.parts[part] for part in self.pair if part != "Phase"]
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -117,7 +122,9 @@ def meaning_of(names: tuple[str, ...]) -> Meaning:
         extras += [(ours, place[name], scale) for name, scale in theirs if name in place][:1]
 
     wanted = {at for _, at, _ in extras} | {one.potential for one in electrodes if one.potential is not None}
-    wanted |= {place[one.parts[part][0]] for one in electrodes for part in (*one.pair, "|") if part in one.parts}
+    wanted |= {
+        place[one.parts[part][0]] for one in electrodes for part in (*one.pair, "|", "Phase") if part in one.parts
+    }
     wanted |= {place[name] for name in (ERROR_MARK, *(theirs for theirs, _ in COORDINATES)) if name in place}
     told = None
     if frequency is not None:

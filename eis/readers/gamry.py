@@ -12,7 +12,7 @@ Units and sign
     values corrected for drift, if there are some, become columns of their own. Every overload becomes a flag of
     its point.
 Uncertainty
-    None is stored.
+    None is stored. ``Zmod`` repeats the parts; a row in which they disagree is named.
 Known variants
     Runs that were aborted (``EXPERIMENTABORTED``); rows without a tabulator, or parted by spaces; numbers that
     begin with the point; decimal commas; free text between the settings; several curves; harmonics and other
@@ -39,7 +39,7 @@ from eis.readers.marks import Mark
 from eis.readers.remembered import remembered
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular, spectra
-from eis.spectrum import IntArray, Quality, RealArray, Spectrum
+from eis.spectrum import ComplexArray, IntArray, Quality, RealArray, Spectrum
 
 NAME: str = "Gamry DTA"
 SUFFIXES: tuple[str, ...] = (".dta", ".txt")
@@ -54,6 +54,9 @@ _OPTIONAL = {
     "ZrealDrCor": ("z_real_drift_corrected_ohm", "ohm"),
     "ZimagDrCor": ("z_imag_drift_corrected_ohm", "ohm"),
 }
+_MODULUS = "Zmod"
+_AGREES = 1e-3
+"""How far Zmod may be from the modulus of Zreal and Zimag, relative; all have six digits or more."""
 _OVERLOADS = {
     0: Quality.TIMING,
     1: Quality.OVERLOAD,
@@ -153,10 +156,7 @@ def _curve(source: Source, notes: Notes, start: int, end: int, stated: int | Non
     grid.foresee(table.wanted)
     if (odd := next((one for one in table.needed if one.scale is None), None)) is not None:
         raise _unknown_unit(source, odd.unit, odd.name, start + 2)
-    frequency, real, imaginary = (
-        grid.numbers(one.at) if one.scale == 1.0 else grid.numbers(one.at) * (one.scale or 1.0)
-        for one in table.needed
-    )
+    frequency, real, imaginary = (_numbers(grid, one) for one in table.needed)
     if _is_one_frequency(frequency):
         raise source.fail(
             f"All {frequency.size} points are at one frequency ({frequency[0]:g} Hz), so this is no spectrum",
@@ -181,7 +181,34 @@ def _curve(source: Source, notes: Notes, start: int, end: int, stated: int | Non
         )
     quality = _quality(grid, names, notes)
     z = rectangular(real, imaginary)
+    if table.modulus is not None:
+        _compare(grid, table.modulus, z)
     return spectra(source, notes, NAME, frequency, z, grid.lines, columns=columns, quality=quality)
+
+
+def _numbers(grid: Grid, one: _Needed) -> RealArray:
+    """Return a column in Hz or ohm."""
+    values = grid.numbers(one.at)
+    if one.scale in (None, 1.0):
+        return values
+    grid.notes.convert(f"{one.name} was converted from {one.unit}.")
+    with np.errstate(over="ignore"):
+        return values * one.scale
+
+
+def _compare(grid: Grid, modulus: _Needed, z: ComplexArray) -> None:
+    """Note the rows whose Zmod is not that of Zreal and Zimag."""
+    values = grid.optional(modulus.at)
+    if values is None or modulus.scale is None:
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = np.abs(z)
+        alike = np.abs(values * modulus.scale - size) <= _AGREES * size
+    if n := alike.size - np.count_nonzero(alike):
+        grid.notes.warnings.append(
+            f"Zmod is not the modulus of Zreal and Zimag in {n} {'row' if n == 1 else 'rows'}, the first in line "
+            f"{grid.lines[int(alike.argmin())]}: a cell was changed or damaged."
+        )
 
 
 @dataclass(frozen=True)
@@ -196,10 +223,14 @@ class _Needed:
 
 @dataclass(frozen=True)
 class _Table:
-    """What the rows of names and units say; `needed` is empty unless each needed column is there once."""
+    """What the rows of names and units say; `needed` is empty unless each needed column is there once.
+
+    `modulus` is the column |Z| if there is one.
+    """
 
     names: list[str]
     needed: list[_Needed]
+    modulus: _Needed | None
     beside: list[tuple[str, int]]
     wanted: list[int]
 
@@ -218,8 +249,12 @@ def _understood(rows: tuple[str, ...]) -> _Table:
         for name, (ours, unit) in _OPTIONAL.items()
         if name in names and units[names.index(name)] == unit
     ]
-    read = {*_NEEDED, *_OPTIONAL, "Pt"}
-    return _Table(names, needed, beside, [at for at, name in enumerate(names) if name in read])
+    modulus = None
+    if names.count(_MODULUS) == 1:
+        at = names.index(_MODULUS)
+        modulus = _Needed(_MODULUS, at, units[at], unit_scale("real", units[at]))
+    read = {*_NEEDED, *_OPTIONAL, _MODULUS, "Pt"}
+    return _Table(names, needed, modulus, beside, [at for at, name in enumerate(names) if name in read])
 
 
 def _is_one_frequency(frequency: RealArray) -> bool:

@@ -49,17 +49,21 @@ _PLAIN_UNIT: dict[Quantity, str] = {
     "temperature": "degC",
 }
 _NAMES: dict[Quantity, str] = {
-    "frequency": "f freq frequency frequencies frequenz fréquence frecuencia frequenza",
+    "frequency": "f freq frequency frequencies frequenz fréquence frequence frecuencia frequenza",
     "real": "re real z' zs' zre zreal zr rez realz re(z) real(z) (z)re r rs realimpedance impedancereal zrealpart "
-    "realpart realpartofz resistance zreel",
+    "realpart realpartofz resistance zreel zréel realteil wirkwiderstand partieréelle partiereelle partereal "
+    "partereale",
     "imag": "im imag imaginary z'' zs'' zim zimag zimg zimaginary zi imz imagz im(z) imag(z) (z)im x xs reactance "
     "imaginaryimpedance impedanceimaginary imagimpedance impedanceimag zimagpart imaginarypart imagpart "
-    "imaginarypartofz",
+    "imaginarypartofz imaginärteil imaginaerteil blindwiderstand zimaginaire partieimaginaire parteimaginaria "
+    "parteimmaginaria",
     "magnitude": "|z| zmod modz absz abs(z) mod(z) zabs zmag mag(z) magnitude modulus |impedance| "
     "absoluteimpedance "
-    "impedancemagnitude impedancemodulus",
-    "phase": "phase phase(z) phasez zphz zphase phi φ theta θ argz arg(z) phaseangle theta-z θz thetaz",
-    "impedance": "z impedance complexz zcomplex compleximpedance impedancecomplex",
+    "impedancemagnitude impedancemodulus betrag betragz scheinwiderstand",
+    "phase": "phase phase(z) phasez zphz zphase phi φ theta θ argz arg(z) phaseangle theta-z θz thetaz "
+    "phasenwinkel fase",
+    "impedance": "z impedance complexz zcomplex compleximpedance impedancecomplex impedanz impédance impedancia "
+    "impedenza",
     "admittance_real": "y' yre yreal yr re(y) real(y) rey realy admittancereal realadmittance g conductance",
     "admittance_imag": "y'' yim yimag yi im(y) imag(y) imy imagy admittanceimag imagadmittance "
     "admittanceimaginary "
@@ -94,7 +98,7 @@ _STEMS: dict[Quantity, str] = {
     "admittance_magnitude": _SIEMENS,
     "admittance": _SIEMENS,
     "admittance_phase": _ANGLE,
-    "time": "s|sec|secs|seconds?",
+    "time": "s|sec|secs|seconds?|min|mins|minutes?|h|hrs?|hours?",
 }
 SIGNED: frozenset[Quantity] = frozenset(
     ["imag", "phase", "admittance_imag", "admittance_phase", "impedance", "admittance"]
@@ -111,6 +115,7 @@ LONGEST = 120
 """A longer heading is a sentence, whose words are not known."""
 _UNIT = {quantity: re.compile(f"([pnuµμmkKMG]?)((?i:{stems}))") for quantity, stems in _STEMS.items()}
 _LONGEST_UNIT = 20
+_UNCLEAR = frozenset(["mhz", "MOHM", "MOHMS", "MS", "MSIEMENS"])
 _BESIDE = (None, "time", *COORDINATES)
 _PREFIX = {"": 1.0, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3}
 _PREFIX |= {"k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
@@ -160,7 +165,8 @@ class Heading:
 def unit_scale(quantity: Quantity, unit: str) -> float | None:
     """Return the factor from `unit` to Hz, ohm, S, rad or s; None if the word is unknown or may mean two things.
 
-    ``mhz`` in lower case may mean 1e-3 or 1e6 Hz and is therefore unknown.
+    ``mhz`` in lower case may mean 1e-3 or 1e6 Hz and is therefore unknown; so are ``MOHM`` and ``MS``, which
+    capital letters alone may have made of milliohm and millisiemens.
     """
     unit = unit.strip()
     return _scale(quantity, unit) if len(unit) <= _LONGEST_UNIT else None
@@ -170,12 +176,14 @@ def unit_scale(quantity: Quantity, unit: str) -> float | None:
 def _scale(quantity: Quantity, unit: str) -> float | None:
     pattern = _UNIT.get(quantity)
     match = pattern.fullmatch(unit) if pattern else None
-    if match is None or unit == "mhz":
+    if match is None or unit in _UNCLEAR:
         return None
     prefix, stem = match.groups()
     if quantity in ("phase", "admittance_phase"):
         degree = math.pi / 180 if stem.lower().startswith(("deg", "°")) else 1.0
         return degree if not prefix else degree * 1e-3 if prefix == "m" else None
+    if quantity == "time" and stem[0] in "mMhH":
+        return (60.0 if stem[0] in "mM" else 3600.0) if not prefix else None
     return _PREFIX[prefix]
 
 
@@ -199,6 +207,8 @@ def parse_heading(text: str) -> Heading:
         return Heading(text.strip())
     if name == "time" and unit in TEMPERATURE_UNITS:
         name = "temperature"
+    if name == "time" and unit is None and words == "T":  # as likely a temperature
+        return Heading(text.strip())
     return Heading(text.strip(), name, unit, negative)
 
 

@@ -43,6 +43,8 @@ _DATA = "primary_data"
 _METHOD = re.compile(r"^Method=", re.MULTILINE)
 _SETTING = re.compile(r"([A-Za-z][A-Za-z0-9_ .]{0,60})=(.*)")
 _PLANNED = "Frequencies.freq["
+_OF_A_MEASUREMENT = ("starttime", "Method", "Technique")
+"""Settings that only a measurement has."""
 _LISTED = ("timing", "config1", "QR")
 """Settings that are lists elsewhere, or say nothing."""
 _SEPARATORS = re.compile("[\x1c\x1e]{1,8}")
@@ -94,7 +96,7 @@ def read(source: Source) -> list[Spectrum]:
         If there is no impedance, the technique or the number of columns is not known, or points are missing.
     """
     lines = source.raw.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    measurements = _measurements(source, lines)
+    measurements, is_cut = _measurements(source, lines)
     if not measurements:
         raise source.fail("The file holds no primary_data", mend="Choose a file of a finished measurement.")
     found: list[Spectrum] = []
@@ -115,13 +117,21 @@ def read(source: Source) -> list[Spectrum]:
             line=measurements[0].at + 1,
             mend="Choose an impedance measurement.",
         )
+    if is_cut:
+        said = f"The file ends behind the settings of measurement {len(measurements) + 1}: it is cut."
+        found = [
+            one.with_metadata(status="truncated", warnings=[*one.metadata["warnings"], said]) for one in found
+        ]
     if others:
         found = [one.with_metadata(dropped=[*one.metadata["dropped"], *others[:20]]) for one in found]
     return found
 
 
-def _measurements(source: Source, lines: Sequence[str]) -> list[_Measurement]:
-    """Return every measurement; a key stated again before the data replaces the one before."""
+def _measurements(source: Source, lines: Sequence[str]) -> tuple[list[_Measurement], bool]:
+    """Return every measurement, and whether the settings of one more stand at the end.
+
+    A key stated again before the data replaces the one before.
+    """
     found: list[_Measurement] = []
     settings: dict[str, str] = {}
     planned_hz: list[float] = []
@@ -141,7 +151,7 @@ def _measurements(source: Source, lines: Sequence[str]) -> list[_Measurement]:
                 )
             found.append(_Measurement(settings, planned_hz, number))
             settings, planned_hz = {}, []
-    return found
+    return found, bool(found) and not settings.keys().isdisjoint(_OF_A_MEASUREMENT)
 
 
 def _spectra(source: Source, lines: Sequence[str], one: _Measurement) -> list[Spectrum]:

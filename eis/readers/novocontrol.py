@@ -13,8 +13,8 @@ Uncertainty
     None is stored.
 Known variants
     Columns parted by tabulators or spaces, padded names, every name on a line of its own, CRLF; temperatures in K
-    or °C, the degree sign damaged; ``00000000`` where nothing was measured; temperatures as a column, or as a
-    fixed value of every table. One frequency against temperature is no spectrum and is refused.
+    or °C, the degree sign damaged; decimal commas; ``00000000`` where nothing was measured; temperatures as a
+    column, or as a fixed value of every table. One frequency against temperature is no spectrum and is refused.
 Source of the facts
     Exported files of WinDETA, and programs that read them or write them for WinFIT; tables of several
     temperatures were not seen.
@@ -54,9 +54,9 @@ SUFFIXES: tuple[str, ...] = (".txt", ".dat")
 
 _FREQUENCY, _TEMPERATURE, _TIME, _AMPLITUDE = "Freq.", "Temp.", "Time", "AC Volt"
 _GEOMETRY = re.compile(
-    r"(?<!Electrode )(Diameter|Thickness)[ \t]{0,8}\[([^\]]{1,8})\][ \t]{0,8}:?[ \t]{0,8}([0-9.eE+-]{1,24})"
+    r"(?<!Electrode )(Diameter|Thickness)[ \t]{0,8}\[([^\]]{1,8})\][ \t]{0,8}:?[ \t]{0,8}([^\s\[\]]{1,24})"
 )
-_SPACER = re.compile(r"Spacer Capacity[ \t]{0,8}\[[^\]]{1,8}\][ \t]{0,8}:?[ \t]{0,8}([0-9.eE+-]{1,24})")
+_SPACER = re.compile(r"Spacer Capacity[ \t]{0,8}\[[^\]]{1,8}\][ \t]{0,8}:?[ \t]{0,8}([^\s\[\]]{1,24})")
 _LENGTH = {"mm": 1e-3, "cm": 1e-2, "m": 1.0, "um": 1e-6, "µm": 1e-6}
 _CELSIUS = re.compile(r"(?:deg\.? ?|[^A-Za-z0-9 ]{0,3}|[^\x00-\x7f]{1,3})C")
 _UNMEASURED = re.compile(r"0{6,}")
@@ -72,7 +72,7 @@ def recognises(source: Source) -> bool:
     """Whether names such as ``Freq. [Hz]`` stand below a line of WinDETA's, or below a title and a date."""
     if "Freq." not in source.head and "Temp." not in source.head:  # nearly every other file
         return False
-    lines = [line.rstrip("\r") for line in source.head.split("\n")[:_MOST_LINES_ABOVE]]
+    lines = source.head_lines[:_MOST_LINES_ABOVE]
     at = next((place for place, line in enumerate(lines) if starts_names(line)), None)
     if not at or lines[0].lstrip().startswith(("#", "%", "//")):
         return False
@@ -212,8 +212,8 @@ def _frequency(source: Source, table: Table, grid: Grid, names: Sequence[str]) -
         at = names.index(_FREQUENCY)
         return grid.numbers(at) * _hertz(source, table, table.names[at][1])
     for (name, unit), value in table.fixed.items():
-        if name == _FREQUENCY and is_number(value):
-            return np.full(len(grid.rows), float(value) * _hertz(source, table, unit))
+        if name == _FREQUENCY and (held := _number(value)) is not None:
+            return np.full(len(grid.rows), held * _hertz(source, table, unit))
     raise source.fail(
         "This is a scan of something else than frequency, and no line says at which frequency",
         line=table.names_line + 1,
@@ -237,8 +237,8 @@ def _temperature(source: Source, table: Table, grid: Grid, names: Sequence[str])
         at = names.index(_TEMPERATURE)
         return _celsius(source, table, grid.notes, grid.numbers(at), table.names[at][1])
     for (name, unit), value in table.fixed.items():
-        if name == _TEMPERATURE and is_number(value):
-            return _celsius(source, table, grid.notes, np.full(len(grid.rows), float(value)), unit)
+        if name == _TEMPERATURE and (held := _number(value)) is not None:
+            return _celsius(source, table, grid.notes, np.full(len(grid.rows), held), unit)
     return None
 
 
@@ -273,8 +273,9 @@ def _c0(source: Source, table: Table, notes: Notes, chosen: Representation) -> f
             raise source.fail(
                 f"The geometry states {name} twice", line=table.names_line, mend="Delete one. " + EXPORT
             )
-        if unit in _LENGTH and is_number(value) and float(value) > 0:
-            sizes[name] = float(value) * _LENGTH[unit]
+        size = _number(value)
+        if unit in _LENGTH and size is not None and size > 0:
+            sizes[name] = size * _LENGTH[unit]
     missing = [name for name in ("Diameter", "Thickness") if name not in sizes]
     if missing:
         raise source.fail(
@@ -296,7 +297,7 @@ def _c0(source: Source, table: Table, notes: Notes, chosen: Representation) -> f
         what
         for what, applies in (
             ("an edge correction", "Edge Correction On" in text),
-            ("a spacer capacity", spacer is not None and is_number(spacer[1]) and float(spacer[1]) != 0),
+            ("a spacer capacity", spacer is not None and _number(spacer[1]) != 0),
         )
         if applies
     ]
@@ -310,5 +311,11 @@ def _c0(source: Source, table: Table, notes: Notes, chosen: Representation) -> f
 
 def _amplitude(table: Table) -> dict[str, float]:
     """Return the amplitude (V rms) if it is a fixed value."""
-    value = table.fixed.get((_AMPLITUDE, "Vrms"), "")
-    return {"amplitude_v": float(value)} if is_number(value) else {}
+    value = _number(table.fixed.get((_AMPLITUDE, "Vrms"), ""))
+    return {} if value is None else {"amplitude_v": value}
+
+
+def _number(text: str) -> float | None:
+    """Return a number of the lines above a table, with a decimal point or comma; None if it is none."""
+    plain = text.replace(",", ".", 1)
+    return float(plain) if is_number(plain) else None

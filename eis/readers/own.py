@@ -1,4 +1,22 @@
-"""The project's own files: netCDF by its magic bytes, CSV by its schema line."""
+"""The project's own files: netCDF by its magic bytes, CSV by its schema line.
+
+Usage
+    ``eis.read("cell.nc")``; `eis.read_all` for a collection, which `eis.open_archive` opens without reading it.
+Layout
+    netCDF (schema ``eis.spectrum/1``): `frequency`, `z_real`, `z_imag`, `quality` and the columns over
+    ``frequency``, metadata as attributes, a SHA-256 behind the end. CSV: ``# eis_schema: "eis.spectrum/1"``, the
+    number of rows, their SHA-256, metadata as ``# key: value`` in JSON, the row of names, rows. Collections: see
+    `eis.collection`.
+Units and sign
+    Hz, ohm and SI units, capacitive negative, points in falling frequency, as in a `Spectrum`.
+Uncertainty
+    None is stored but what the metadata say.
+Known variants
+    netCDF that another program wrote anew has no checksum and is tried in another process first; it is refused if
+    its numbers are packed or in other units. Rows of a CSV that were edited are warned of.
+Source of the facts
+    `eis.archive` and `eis.collection_writer`, which write them.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +46,7 @@ _HDF, _CLASSIC = b"HDF\r\n\x1a\n", (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 _MAY_BEGIN_TEXT = (b"#", b"\xef", b"\xff", b"\xfe", b"\0")
 """A number sign in any encoding, with a byte-order mark or without: nothing else has to be decoded."""
 _NOT_FINITE = ("nan", "inf", "-inf")
+_LISTS = ("converted", "dropped", "warnings", "doubts")
 MARKS: tuple[Mark, ...] = (
     Mark(
         "beginning of a netCDF file or of our CSV ('# eis_schema:')",
@@ -75,8 +94,8 @@ def _with_origin(spectrum: Spectrum, source: Source, format_name: str) -> Spectr
     old = dict(spectrum.metadata)
     origin = old.pop("origin", None) or {key: old[key] for key in ("file", "format", "sha256") if key in old}
     here = {"file": source.given, "format": format_name, "sha256": source.sha256}
-    empty: dict[str, Any] = {"converted": [], "dropped": [], "warnings": [], "vendor": {}}
-    return spectrum.with_metadata(**(empty | old | here | ({"origin": origin} if origin else {})))
+    lists = {key: _sentences(old.get(key)) for key in _LISTS if key != "doubts" or key in old}
+    return spectrum.with_metadata(**({"vendor": {}} | old | lists | here | ({"origin": origin} if origin else {})))
 
 
 def _from_csv(source: Source) -> Spectrum:
@@ -187,5 +206,7 @@ def _is_flag(cell: str) -> bool:
     return cell.isdecimal() and len(cell) < 10
 
 
-def _sentences(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list) else []
+def _sentences(value: Any) -> list[str]:
+    """Return what is said of a spectrum as sentences, whatever a file holds in their place."""
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    return [one if isinstance(one, str) else json.dumps(one) for one in values]

@@ -37,6 +37,7 @@ SUFFIXES: tuple[str, ...] = (".txt",)
 _TITLE_START, _TITLE_END = "RelaxIS 3", "Spectrum export"
 _DATA = "Data: "
 _MOST_LINES_ABOVE = 20
+_LONGEST_TITLE = 200
 _MOST_SPECTRA = 10_000
 _MODULUS, _PHASE = "|Z|", "Theta (Z)"
 _AGREES = 1e-6
@@ -51,7 +52,7 @@ MARKS: tuple[Mark, ...] = (
 
 def recognises(source: Source) -> bool:
     """Whether the first line is the title of the export."""
-    first = source.head.split("\n", 1)[0].strip()
+    first = source.head[:_LONGEST_TITLE].replace("\r", "\n").split("\n", 1)[0].strip()
     return first.startswith(_TITLE_START) and first.endswith(_TITLE_END)
 
 

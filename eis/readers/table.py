@@ -22,8 +22,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
 from eis.readers.cells import Grid, read_grid
 from eis.readers.columns import ColumnMap, applied
 from eis.readers.headed import doubt_last_number
@@ -31,11 +29,12 @@ from eis.readers.headings import Heading
 from eis.readers.marks import Mark
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import MOSTLY_POSITIVE, mostly_positive, rectangular, spectra
+from eis.readers.table_checks import runs, told_polar
 from eis.readers.table_columns import HOW, spectra_of
-from eis.readers.table_coordinates import counted, notes_above
+from eis.readers.table_coordinates import counted, doubt, notes_above
 from eis.readers.table_layout import Layout, Split, even_splitter, is_value, locate, splitter
 from eis.readers.table_numbers import complex_column, numbers, refuse_thousands
-from eis.spectrum import RealArray, Spectrum
+from eis.spectrum import Spectrum
 
 NAME: str = "table of impedance"
 SUFFIXES: tuple[str, ...] = (".csv", ".txt", ".tsv", ".dat")
@@ -211,10 +210,7 @@ def without_headings(grid: Grid, first: int) -> list[Spectrum]:
     )
     if mostly_positive(z):
         notes.warnings.append(MOSTLY_POSITIVE)
-    return spectra(source, notes, "table without headings", frequency, z, grid.lines)
-
-
-def runs(values: RealArray) -> bool:
-    """Whether values only fall or only rise."""
-    step = values[1:] - values[:-1]
-    return step.size in (np.count_nonzero(step < 0), np.count_nonzero(step > 0))
+    doubted = told_polar(frequency, z.real, z.imag)
+    return [
+        doubt(one, doubted) for one in spectra(source, notes, "table without headings", frequency, z, grid.lines)
+    ]

@@ -28,7 +28,7 @@ from eis.readers.cells import Grid, shorten
 from eis.readers.headings import Heading, Quantity
 from eis.readers.source import Source
 from eis.readers.sweeps import polar, rectangular
-from eis.readers.table_checks import DEGREE, compare, degrees_told, sign_told
+from eis.readers.table_checks import DEGREE, compare, degrees_told, phase_doubts, sign_told, within_a_turn
 from eis.readers.table_coordinates import grouped
 from eis.readers.table_layout import EATEN
 from eis.readers.table_numbers import column, complex_column, numbers, refuse_thousands, turned, unknown_unit
@@ -98,7 +98,7 @@ def spectra_of(grid: Grid, headings: Sequence[Heading], line: int, format_name: 
         real = column(grid, headings[place["real"]], place["real"], line)
         z = rectangular(real, _eaten(grid, headings[place["real"]], eaten[0], frequency, real, line))
     else:
-        z = _impedance(grid, headings, place, way, frequency, line)
+        z = _impedance(grid, headings, place, way, frequency, line, doubted)
     if way == ("real", "imag"):
         doubted += _compared(grid, headings, found, z, line)
     return grouped(grid, headings, line, format_name, frequency, z, doubted)
@@ -111,8 +111,9 @@ def _impedance(
     way: tuple[Quantity, ...],
     frequency: RealArray,
     line: int,
+    doubted: list[str],
 ) -> ComplexArray:
-    """Return the impedance (ohm) from the columns of a way to state it."""
+    """Return the impedance (ohm) from the columns of a way to state it; doubts go into `doubted`."""
     first = headings[place[way[0]]]
     if len(way) == 1:
         z = complex_column(grid, place[way[0]])
@@ -127,7 +128,11 @@ def _impedance(
         z = (-z if first.negative else z) * first.scale
     elif way[1].endswith("phase"):
         magnitude = column(grid, first, place[way[0]], line)
-        z = polar(magnitude, _phase(grid, headings[place[way[1]]], place[way[1]], frequency, magnitude, line))
+        phase = _phase(grid, headings[place[way[1]]], place[way[1]], frequency, magnitude, line)
+        within_a_turn(grid.source, headings[place[way[1]]].text, phase, line + 1)
+        if headings[place[way[1]]].scale == 1.0:  # said to be radians
+            doubted += phase_doubts(frequency, magnitude, phase)
+        z = polar(magnitude, phase)
         grid.notes.convert("Magnitude and phase were converted to real and imaginary part.")
     else:
         z = rectangular(*(column(grid, headings[place[name]], place[name], line) for name in way))

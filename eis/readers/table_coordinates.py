@@ -146,15 +146,24 @@ def _warned(spectrum: Spectrum, doubted: Sequence[str]) -> Spectrum:
 
 def _time(grid: Grid, headings: Sequence[Heading]) -> dict[str, RealArray]:
     places = [at for at, heading in enumerate(headings) if heading.quantity == "time"]
-    if len(places) != 1 or (scale := headings[places[0]].scale) is None:
+    if len(places) != 1:
         return {}
     heading = headings[places[0]]
+    scale = heading.scale
+    if scale is None:
+        grid.notes.dropped.append(
+            f"The column {heading.text!r}: its unit {shorten(heading.unit or '')} is none of time."
+        )
+        return {}
     values = grid.optional(places[0])
     if values is None:
         return {}
     if heading.unit is None:
         grid.notes.convert(f"No unit stands with {heading.text!r}: it was taken as s.")
-    return {"time_s": values * scale}
+    elif scale != 1.0:
+        grid.notes.convert(f"{heading.text!r} was converted from {heading.unit} to s.")
+    with np.errstate(over="ignore"):
+        return {"time_s": values * scale}
 
 
 def _values(grid: Grid, heading: Heading, at: int, quantity: Quantity) -> tuple[str, list[Any]]:

@@ -51,6 +51,8 @@ _COMPLEX = re.compile(
     rf"\(?({_NUMBER})([+-]{{1,2}})((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\*?[ijIJ]\)?"
 )
 _SUFFIXED = re.compile(rf"({_NUMBER}) ?([pnuµμmkKMG]?)([A-Za-zΩ\u2126°]{{0,7}})")
+_LIKE_NUMBER = re.compile(r"\s*(?:[+-]?[0-9]|\S{1,20}[0-9]\.[0-9])")
+"""What is no word of a heading: a number with something behind or before it."""
 _COMMENT = ("#", "%", "//")
 _PAIRS: tuple[frozenset[Quantity], ...] = (
     frozenset({"real", "imag"}),
@@ -215,7 +217,7 @@ def _joined(
     names = list(cells)
     for at in range(number + 1, min(number + MOST_HEADING_LINES, len(lines))):
         more = rows(at) if lines[at].strip() else []
-        if not 2 <= len(more) <= len(names) or any(is_value(cell) for cell in more):
+        if not 2 <= len(more) <= len(names) or any(is_value(cell) or _LIKE_NUMBER.match(cell) for cell in more):
             break
         more += [""] * (len(names) - len(more))
         names = [f"{name.strip()} {cell.strip()}".strip() for name, cell in zip(names, more, strict=True)]

@@ -30,6 +30,7 @@ from eis.readers.table_layout import is_suffixed, parse_complex, parse_suffixed
 from eis.spectrum import ComplexArray, RealArray
 
 _THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+\s*")
+_THOUSANDS_BY_POINTS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+\s*")
 _UNITS = {"frequency": "Hz, kHz, MHz, mHz", "phase": "deg, rad", "admittance_phase": "deg, rad"}
 
 
@@ -127,7 +128,7 @@ def numbers(grid: Grid, heading: Heading, at: int) -> RealArray:
 
 
 def refuse_thousands(grid: Grid, columns: Iterable[int]) -> None:
-    """Refuse a table in which every comma may as well separate thousands.
+    """Refuse a table in which every comma may as well separate thousands, or every point beside commas.
 
     Parameters
     ----------
@@ -141,16 +142,19 @@ def refuse_thousands(grid: Grid, columns: Iterable[int]) -> None:
     ReadError
         Names the first line with such a cell.
     """
-    with_comma = [
-        (row, cell)
-        for column in columns
-        for row, cell in zip(grid.lines, grid.text(column), strict=True)
-        if "," in cell
-    ]
-    if with_comma and all(_THOUSANDS.fullmatch(cell) for _, cell in with_comma):
-        line, cell = with_comma[0]
+    texts = [grid.text(column) for column in columns]
+    with_comma = [(row, cell) for text in texts for row, cell in zip(grid.lines, text, strict=True) if "," in cell]
+    if not with_comma:
+        return
+    unclear = with_comma[:1] if all(_THOUSANDS.fullmatch(cell) for _, cell in with_comma) else []
+    what = "may be a decimal comma or thousands"
+    for text in texts:
+        with_point = [(row, cell) for row, cell in zip(grid.lines, text, strict=True) if "." in cell]
+        if with_point and all(_THOUSANDS_BY_POINTS.fullmatch(cell) for _, cell in with_point):
+            unclear, what = with_point[:1], "may be thousands, since other numbers have decimal commas"
+    for line, cell in unclear:
         raise grid.source.fail(
-            f"{cell.strip()!r} may be a decimal comma or thousands",
+            f"{cell.strip()!r} {what}",
             line=line,
             mend="Write the numbers with a decimal point and without thousands separators.",
         )

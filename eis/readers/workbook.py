@@ -3,14 +3,15 @@
 Usage
     `sheets` returns the cells of every sheet as text.
 Layout
-    A ZIP file with ``xl/workbook.xml`` (names of the sheets), its relations, ``xl/sharedStrings.xml`` and one XML
-    file a sheet (Office Open XML, transitional or strict).
+    A ZIP file with ``xl/workbook.xml`` (names of the sheets), its relations, ``xl/sharedStrings.xml``,
+    ``xl/styles.xml`` and one XML file a sheet (Office Open XML, transitional or strict).
 Units and sign
     None.
 Uncertainty
     None.
 Known variants
-    Texts in the cell or shared; formulas: the value that was stored with them is taken, nothing is computed.
+    Texts in the cell or shared; formulas: the value that was stored with them is taken, nothing is computed. What
+    the program took for a date (``3.12`` in many countries) is stored as a count of days, and is no number here.
 Source of the facts
     ECMA-376 part 1 (SpreadsheetML) and part 2 (packages); PKWARE's ZIP application note.
 """
@@ -26,7 +27,7 @@ from xml.parsers import expat
 
 from eis.readers.cells import shorten
 from eis.readers.source import Source
-from eis.readers.workbook_parts import Book, Cells, Part, RefusedError, Sheet, Targets, Texts
+from eis.readers.workbook_parts import Book, Cells, Part, RefusedError, Sheet, Styles, Targets, Texts
 
 MOST_ENTRIES = 2000
 MOST_BYTES = 64 * 1024 * 1024
@@ -119,6 +120,9 @@ def _sheets(source: Source, package: zipfile.ZipFile, entries: Mapping[str, zipf
     texts = Texts()
     if "xl/sharedStrings.xml" in entries:
         _parse(source, package, entries, "xl/sharedStrings.xml", texts)
+    styles = Styles()
+    if "xl/styles.xml" in entries:
+        _parse(source, package, entries, "xl/styles.xml", styles)
     found = []
     budget = MOST_CELLS
     for sheet, relation in book.sheets:
@@ -126,7 +130,7 @@ def _sheets(source: Source, package: zipfile.ZipFile, entries: Mapping[str, zipf
         name = target.removeprefix("/") if target.startswith("/") else f"xl/{target}"
         if not target or "worksheets/" not in name:
             continue  # a sheet that is a chart
-        cells = Cells(sheet, texts.found, budget)
+        cells = Cells(sheet, texts.found, styles.dates, budget)
         _parse(source, package, entries, name, cells)
         budget = cells.budget
         found.append(sheet)

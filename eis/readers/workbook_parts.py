@@ -9,20 +9,29 @@ Units and sign
 Uncertainty
     None.
 Known variants
-    Shared texts and texts in the cell; the spoken form of a text (``rPh``) is left out.
+    Shared texts and texts in the cell; the spoken form of a text (``rPh``) is left out. Dates, times, and truth
+    values are given as words.
 Source of the facts
-    ECMA-376 part 1, 18.2 to 18.4.
+    ECMA-376 part 1, 18.2 to 18.4; for formats of dates 18.8.30 and 18.8.31.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 MOST_SHEETS = 2000
 MOST_TEXTS = 200_000
 MOST_COLUMNS = 256
+MOST_STYLES = 100_000
 NO_VALUE = "(formula without a value)"
+_DATES = frozenset([*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)])
+"""Numbers of the formats of dates and times that every program has."""
+_QUOTED = re.compile(r'"[^"]*"|\\.|_.|\[[^\]]*\]')
+"""What letters in a format stand for themselves, and colours, languages and conditions."""
+_ELAPSED = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
+_TRUTH = {"0": "FALSE", "1": "TRUE"}
 
 
 @dataclass
@@ -125,13 +134,48 @@ class Texts(Part):
             self.spoken = False
 
 
-class Cells(Part):
-    """The cells of a sheet, as many as `budget` allows."""
+class Styles(Part):
+    """Which of the styles that cells refer to show a number as a date or a time."""
 
-    def __init__(self, sheet: Sheet, texts: list[str], budget: int) -> None:
-        self.sheet, self.texts, self.budget = sheet, texts, budget
+    def __init__(self) -> None:
+        self.dates: set[str] = set()
+        self.own: set[str] = set()
+        self.inside = False
+        self.count = 0
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Take a format, or a style of cells."""
+        if name == "cellXfs":
+            self.inside = True
+        elif name == "numFmt" and is_date_format(attributes.get("formatCode", "")):
+            self.own.add(attributes.get("numFmtId", ""))
+        elif name == "xf" and self.inside:
+            if self.count >= MOST_STYLES:
+                raise RefusedError(f"more than {MOST_STYLES} styles")
+            number = attributes.get("numFmtId", "")
+            if number in self.own or (number.isdecimal() and len(number) < 4 and int(number) in _DATES):
+                self.dates.add(str(self.count))
+            self.count += 1
+
+    def end(self, name: str) -> None:
+        """End the styles of cells."""
+        self.inside = self.inside and name != "cellXfs"
+
+
+def is_date_format(code: str) -> bool:
+    """Whether a format shows a date or a time: it has one of their letters outside of quotes and brackets."""
+    code = code[:1000]
+    plain = _QUOTED.sub("", code).lower().replace("general", "")
+    return bool(_ELAPSED.search(code)) or any(letter in plain for letter in "dmyhs")
+
+
+class Cells(Part):
+    """The cells of a sheet, as many as `budget` allows; `dates` are the styles that show dates."""
+
+    def __init__(self, sheet: Sheet, texts: list[str], dates: Set[str], budget: int) -> None:
+        self.sheet, self.texts, self.dates, self.budget = sheet, texts, dates, budget
         self.row = self.column = -1
-        self.kind = "n"
+        self.kind, self.is_date = "n", False
         self.parts: list[str] = []
         self.inside = self.formula = False
 
@@ -143,6 +187,7 @@ class Cells(Part):
             column = _column(place)
             self.column = self.column + 1 if column is None else column
             self.kind = attributes.get("t", "n")
+            self.is_date = self.kind == "n" and attributes.get("s", "") in self.dates
             self.parts, self.formula = [], False
         elif name == "f":
             self.formula = True
@@ -167,6 +212,10 @@ class Cells(Part):
             if number >= len(self.texts):
                 raise RefusedError(f"text {number} of {len(self.texts)} is asked for")
             said = self.texts[number]
+        elif self.kind == "b":
+            said = _TRUTH.get(said.strip(), said)
+        elif self.is_date and said.strip():
+            said = f"(a date or a time, day {said.strip()[:20]})"
         said = said.strip() or (NO_VALUE if self.formula else "")
         if not said:
             return
