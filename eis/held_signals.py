@@ -1,7 +1,8 @@
 """Signals that wait until something is done that must not be cut short: a run's end stored, a file written.
 
 An exception raised by a signal between the taking of a lock and its release leaves the lock taken; xarray, which
-writes netCDF files, then waits for it for ever.
+writes netCDF files, then waits for it for ever. One raised in a callback of compiled code may end the process
+there and then, without any `finally`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """Signals that end a command; SIGBREAK is also what closing a console window raises on Windows."""
 INSIST_S = 10.0
 """How long after a signal another one is only told to wait (s); after that it is heeded."""
-WAIT = b"eis: what was done is being stored; please wait\n"
+WAIT = b"eis: what was begun is being finished; please wait\n"
 
 
 @contextlib.contextmanager

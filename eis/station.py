@@ -86,7 +86,7 @@ def run_cell(bench: Bench, cell_id: str) -> Run:
     identity = hashlib.sha256(canonical(config.model_dump(mode="json", by_alias=True)).encode("ascii")).hexdigest()
     begun = {"cell": cell_id, "configuration_sha256": identity, "version": VERSION}
     asked_to_end: BaseException | None = None
-    with signals_held() as let_through:  # one that came while a record is written would leave a run without an end
+    with signals_held() as let_through:  # one that came while a record is written could leave a run without an end
         keep(bench, "begun", name, begun, problems)
         try:
             _attempt_all(bench, name, attempts, problems, let_through)
@@ -121,8 +121,8 @@ def _attempt_all(
                 wait_until_well((*bench.interlocks, _pause(retry.wait_s)))
             bench.on_state(name, f"measuring, attempt {number}")
             spectrum = _measured(bench, bench.folder / name / f"spectrum-{number}.nc")
-            bench.on_state(name, "judging")
-            found = _assessed(bench, spectrum)
+        bench.on_state(name, "judging")  # the cell is off, and compiled code may take an exit for its own
+        found = _assessed(bench, spectrum)
         attempts.append(found)
         content = {**found.judgement.to_dict(), "validity": found.validity.to_dict()}
         keep(bench, f"attempt-{number}", name, plain(content), problems)
@@ -242,6 +242,7 @@ def _reported(bench: Bench, run: Run, problems: list[str]) -> Run:
         problems.append(f"not reported yet: {because}; it waits in {UNREPORTED}")
     code = max(run.exit_code, 4) if problems else run.exit_code
     done = replace(run, exit_code=code, problems=tuple(problems))
+    bench.on_end(done)  # before it is told: whoever hears of it may end this process
     bench.on_state(run.name, str(done.state))
     return done
 

@@ -19,7 +19,7 @@ from eis.interlock import Interlock, from_file
 from eis.outbox import NotDeliveredError, Outbox, RefusedError, Send, webhook
 from eis.spec import Spec
 from eis.station_config import Station, StationConfig
-from eis.station_outputs import State
+from eis.station_outputs import Run, State
 from eis.store import Store
 from eis.store_errors import ContradictionError
 from instruments.connect import DRIVERS
@@ -45,6 +45,7 @@ class Bench:
     on_state: Callable[[str, str], None]
     on_point: Callable[[Point], None]
     on_notice: Callable[[str], None]
+    on_end: Callable[[Run], None]
     options: Mapping[str, Any]
 
     @property
@@ -63,6 +64,7 @@ def open_bench(
     on_state: Callable[[str, str], None] = lambda run, state: None,
     on_point: Callable[[Point], None] = lambda point: None,
     on_notice: Callable[[str], None] = lambda text: None,
+    on_end: Callable[[Run], None] = lambda run: None,
     **options: Any,
 ) -> Generator[Bench]:
     """Make a station ready, and say of runs that a crash cut short that they were.
@@ -80,6 +82,8 @@ def open_bench(
     on_state, on_point, on_notice : callable
         Told of each step of a run, of each measured point, and in words of what is worth knowing, such as that
         there can be no guardian.
+    on_end : callable
+        Given each run that has ended and is stored, before `on_state` tells so.
     **options
         Options of the driver that no file can hold, such as a VISA library.
 
@@ -111,6 +115,7 @@ def open_bench(
             on_state,
             on_point,
             on_notice,
+            on_end,
             options,
         )
         _settle(bench)

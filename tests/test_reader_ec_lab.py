@@ -79,16 +79,34 @@ def test_names_that_were_exchanged_are_warned_of_by_the_phase():
     table = one()[0]
     assert read(text(header(PEIS), table))[0].metadata["warnings"] == []
     table["Re(Z)/Ohm"], table["-Im(Z)/Ohm"] = table["-Im(Z)/Ohm"], table["Re(Z)/Ohm"]  # |Z| is the same
-    warnings = read(text(header(PEIS), table))[0].metadata["warnings"]
-    assert "Phase(Z)/deg" in warnings[0]
-    assert "first in row 1" in warnings[0]
+    metadata = read(text(header(PEIS), table))[0].metadata
+    assert "Phase(Z)/deg" in metadata["warnings"][0]
+    assert "first in row 1" in metadata["warnings"][0]
+    assert metadata["warnings"][0] in metadata["doubts"]
+
+
+def test_one_cell_that_was_changed_is_no_doubt_of_the_others():
+    table = one()[0]
+    table["Phase(Z)/deg"][3] += 1
+    metadata = read(text(header(PEIS), table))[0].metadata
+    assert "1 of 29 rows" in metadata["warnings"][0]
+    assert "doubts" not in metadata
+
+
+def test_the_columns_of_one_electrode_are_no_doubt_of_another():
+    pairs, _ = electrodes(["", "ce"])
+    table = dict(pairs)
+    names = ["Re(Zce)/Ohm", "-Im(Zce)/Ohm"]
+    table[names[0]], table[names[1]] = table[names[1]], table[names[0]]
+    we, ce = read(text(header(PEIS), table))
+    assert "doubts" not in we.metadata
+    assert "Phase(Zce)/deg" in ce.metadata["doubts"][0]
 
 
 def test_a_sign_that_the_phase_contradicts_is_warned_of():
     table = one()[0]
     table["-Im(Z)/Ohm"] = -table["-Im(Z)/Ohm"]
-    warnings = read(text(header(PEIS), table))[0].metadata["warnings"]
-    assert "Phase(Z)/deg" in warnings[0]
+    assert any("Phase(Z)/deg" in said for said in read(text(header(PEIS), table))[0].metadata["doubts"])
 
 
 def test_a_phase_of_another_turn_is_the_same_phase():

@@ -78,7 +78,10 @@ def test_a_modulus_that_contradicts_its_parts_is_warned_of_with_its_line():
     table["Zmod"][4] *= 1.01
     (spectrum,) = read(text([*header(), *curve(table)]))
     assert any("Zmod" in said and "1 row" in said for said in spectrum.metadata["warnings"])
+    assert "doubts" not in spectrum.metadata
     assert not any("Zmod" in said for said in read(text([*header(), *curve(columns())]))[0].metadata["warnings"])
+    table["Zmod"] = 1e3 * np.array(table["Zmod"])
+    assert "Zmod" in read(text([*header(), *curve(table)]))[0].metadata["doubts"][0]
 
 
 def test_a_conversion_of_units_is_noted():

@@ -15,6 +15,7 @@ import pytest
 
 from eis import pipeline, refit
 from eis.cli import output
+from eis.collection_writer import write_collection
 from eis.document import read_results
 from eis.errors import LinkError, StoreError
 from eis.results import Unjudged
@@ -310,6 +311,18 @@ def test_a_page_that_cannot_be_written_does_not_hide_the_table(cell, tmp_path):
     done = eis("refit", cell, "--circuit", CIRCUIT, "--out", tmp_path / "out.csv", "--page", tmp_path)
     assert done.returncode == 4
     assert f"wrote {tmp_path / 'out.csv'}" in done.stdout
+
+
+def test_the_spectra_of_a_file_are_told_apart_as_they_are_converted(tmp_path):
+    write_collection([Spectrum.of(F, RC), Spectrum.of(F, 2 * RC)], tmp_path / "all.nc")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "all.nc-1.nc").write_text("in the way")
+    command = ("convert", tmp_path / "all.nc", "--out", tmp_path / "out", "--json")
+    done = eis(*command)
+    entries = json.loads(done.stdout)["results"]
+    assert done.returncode == 4
+    assert [(entry["index"], "error" in entry) for entry in entries] == [(0, True), (1, False)]
+    assert "all.nc [0]" in done.stderr
 
 
 @pytest.mark.parametrize("given", ["20,30,40,50", "20,40,50"])

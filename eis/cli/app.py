@@ -36,8 +36,8 @@ from eis.cli.options import (
     Files,
     announce_compiling,
     drawn_of,
+    each_spectrum,
     make,
-    read,
     storable,
 )
 from eis.errors import ConfigError, EisError, StoreError
@@ -45,6 +45,7 @@ from eis.namesakes import refuse_namesakes
 
 if TYPE_CHECKING:
     from eis.results import Assessment, Unjudged
+    from eis.spectrum import Spectrum
 
 app = typer.Typer(
     help="From a solid-state battery cell, or an archived spectrum, to a verdict that can be trusted.",
@@ -120,22 +121,22 @@ def convert(
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(Writer(into)) if into is not None else None
 
-        def step(name: str) -> Iterator[tuple[output.Entry, int]]:
-            spectra = read(name, columns)
-            for i, spectrum in enumerate(spectra):
-                if writer is not None:
-                    writer.add(spectrum)
-                    target = writer.path
-                else:
-                    part = f"-{i + 1}" if len(spectra) > 1 else ""
-                    target = archive.write(spectrum, folder / f"{storable(Path(name).name)}{part}{suffix}")
-                yield {**spectrum.to_dict(full=full), "wrote": str(target)}, 0
+        def work(spectrum: Spectrum, place: output.Entry) -> tuple[output.Entry, int]:
+            if writer is not None:
+                writer.add(spectrum)
+                target = writer.path
+            else:
+                part = f"-{place['index'] + 1}" if "index" in place else ""
+                name = storable(Path(place["file"]).name)
+                target = archive.write(spectrum, folder / f"{name}{part}{suffix}")
+            return {**spectrum.to_dict(full=full), "wrote": str(target)}, 0
 
-        entries, code = output.each(files, step)
+        entries, code = output.each(files, lambda name: each_spectrum(name, columns, work))
         if writer is not None and not any("wrote" in entry for entry in entries):
             stack.pop_all()
             writer.discard()
-    rows = ((e["file"], e["format"] or "", str(e["n_points"]), e["wrote"]) for e in entries if "wrote" in e)
+    kept = (entry for entry in entries if "wrote" in entry)
+    rows = ((output.named(e), e["format"] or "", str(e["n_points"]), e["wrote"]) for e in kept)
     _finish("convert", entries, code, json, ("file", "format", "points", "wrote"), rows)
 
 

@@ -17,6 +17,7 @@ from eis.errors import CellStateUnknownError, ConfigError, StoreError
 
 if TYPE_CHECKING:
     from eis.station_config import Station
+    from eis.station_outputs import Run
     from eis.store import Record
 
 StationFile = Annotated[Path, typer.Argument(metavar="STATION.toml", help="What the station does.")]
@@ -63,12 +64,19 @@ def run(
             told.add(text)
             output.complain(text.split("\n", 1)[0])
 
+    def ended(run: Run) -> None:
+        if json:  # with --watch there is no end to them otherwise
+            entries.append(run.to_dict())
+        else:
+            output.say(f"{run.cell}: {run.state}: {run.because}")
+
     try:
         with open_bench(
             station,
             environ=os.environ,
             on_state=lambda name, state: output.complain(f"{name}: {state}"),
             on_notice=notice,
+            on_end=ended,
         ) as bench:
             for one in ids:
                 output.heed_interrupt()
@@ -79,10 +87,7 @@ def run(
                     worst = max(worst, error.exit_code)
                     output.complain_of(error)
                     continue
-                entries += [done.to_dict()] if json else []  # with --watch there is no end to them
                 worst = max(worst, done.exit_code)
-                if not json:
-                    output.say(f"{done.cell}: {done.state}: {done.because}")
                 for problem in done.problems:
                     output.complain(f"{done.name}: {problem}")
                 if done.error_code == CellStateUnknownError.code:

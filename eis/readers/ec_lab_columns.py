@@ -106,12 +106,15 @@ class Impedance:
         What was done to get it.
     columns : dict
         What else was recorded, by our names.
+    doubted : list of str
+        What contradicts it in most rows.
     """
 
     electrode: str
     z_ohm: ComplexArray
     converted: list[str]
     columns: dict[str, RealArray]
+    doubted: list[str]
 
 
 def no_frequency(source: Source, notes: Notes, names: Sequence[str], line: int | None) -> ReadError:
@@ -220,11 +223,16 @@ def _read(
     if not main and not z[frequency > 0].any():
         columns.notes.dropped.append(f"The columns {first} and {second}, which are 0: nothing was measured.")
         return None
+    doubted: list[str] = []
     if pair[0] == "Re" and "|" in electrode.parts:
-        _compare(columns, electrode.parts["|"], electrode.parts.get("Phase"), z, frequency)
+        doubted = _compare(columns, electrode.parts["|"], electrode.parts.get("Phase"), z, frequency)
     potential = None if electrode.potential is None else columns.optional(electrode.potential)
     return Impedance(
-        electrode.suffix or "we", z, converted, shared if potential is None else shared | {"e_dc_v": potential}
+        electrode.suffix or "we",
+        z,
+        converted,
+        shared if potential is None else shared | {"e_dc_v": potential},
+        doubted,
     )
 
 
@@ -242,44 +250,54 @@ def _compare(
     phase: tuple[str, float] | None,
     z: ComplexArray,
     frequency: RealArray,
-) -> None:
-    """Find a row whose |Z| or phase is not that of its Re and Im: damage, or columns of other names."""
+) -> list[str]:
+    """Find rows whose |Z| or phase is not that of Re and Im: damage, or columns of other names.
+
+    Returns what is contradicted in most rows.
+    """
     name, scale = magnitude
     stated = columns.optional(columns.names.index(name))
     turned = None if phase is None else columns.optional(columns.names.index(phase[0]))
     if stated is None:
-        return
+        return []
+    doubted: list[str] = []
     with np.errstate(invalid="ignore", over="ignore"):
         computed, stated_ohm = np.abs(z), _scaled(stated, scale)
         far = np.abs(stated_ohm - computed)
         if np.count_nonzero(far <= AGREES * computed) < far.size:  # hardly ever
             off = (far > AGREES * np.maximum(np.abs(stated_ohm), computed)) & (frequency > 0)
-            _contradict(columns, name, stated, off, "the magnitude of Re and Im", computed, "ohm")
+            what = f"{name} and the magnitude of Re and Im"
+            doubted += _contradict(columns, what, stated, computed, off, strict=columns.strict)
         if phase is None or turned is None:
-            return
+            return doubted
         apart = np.abs(polar(computed, _scaled(turned, phase[1])) - z)
         if np.count_nonzero(apart <= AGREES * computed) < apart.size:
             off = (apart > AGREES * computed) & (frequency > 0)
-            _contradict(columns, phase[0], turned, off, "the phase of Re and Im", np.angle(z) / phase[1], "°")
+            what = f"{phase[0]} and the phase of Re and Im"
+            strict = columns.strict and _most(off)
+            doubted += _contradict(columns, what, turned, np.angle(z) / phase[1], off, strict=strict)
+    return doubted
 
 
 def _contradict(
-    columns: Columns,
-    name: str,
-    stated: RealArray,
-    off: NDArray[np.bool_],
-    what_else: str,
-    computed: RealArray,
-    unit: str,
-) -> None:
+    columns: Columns, what: str, stated: RealArray, computed: RealArray, off: NDArray[np.bool_], *, strict: bool
+) -> list[str]:
+    """Refuse or warn of rows that contradict; return the warning if most do."""
     rows = np.flatnonzero(off)
     if not rows.size:
-        return
+        return []
     row = int(rows[0])
-    what = f"{name} and {what_else} differ in {rows.size} of {off.size} rows, "
-    what += f"first in row {row + 1} ({stated[row]:g} and {computed[row]:g} {unit})"
-    if columns.strict:
+    said = f"{what} differ in {rows.size} of {off.size} rows, "
+    said += f"first in row {row + 1} ({stated[row]:g} and {computed[row]:g})"
+    if strict:
         raise columns.fail(
-            what, mend="The file is damaged, or its columns are not the known ones; export it as text (.mpt)."
+            said, mend="The file is damaged, or its columns are not the known ones; export it as text (.mpt)."
         )
-    columns.notes.warnings.append(f"{what}: a cell was changed or damaged.")
+    if _most(off):
+        return [f"{said}: the columns are not what they are called, or of another unit or sign."]
+    columns.notes.warnings.append(f"{said}: a cell was changed or damaged.")
+    return []
+
+
+def _most(off: NDArray[np.bool_]) -> bool:
+    return 2 * int(np.count_nonzero(off)) > off.size

@@ -26,6 +26,7 @@ from eis.readers.ec_lab_columns import Columns, measured
 from eis.readers.ec_lab_names import COORDINATES, ERROR_MARK
 from eis.readers.source import Notes
 from eis.readers.sweeps import spectra
+from eis.readers.table_coordinates import doubt
 from eis.spectrum import IntArray, Quality, RealArray, Spectrum
 
 
@@ -70,7 +71,7 @@ def spectra_of(columns: Columns, format_name: str, loop: RealArray | None = None
             quality=quality,
             cycle=_key(coordinates),
         )
-        parts = _placed(parts, frequency, coordinates)
+        parts = [doubt(part, one.doubted) for part in _placed(parts, frequency, coordinates)]
         if len(impedances) > 1 or one.electrode != "we":
             parts = [part.with_metadata(electrode=one.electrode) for part in parts]
         made += parts

@@ -39,6 +39,7 @@ from eis.readers.marks import Mark
 from eis.readers.remembered import remembered
 from eis.readers.source import Notes, Source
 from eis.readers.sweeps import rectangular, spectra
+from eis.readers.table_coordinates import doubt
 from eis.spectrum import ComplexArray, IntArray, Quality, RealArray, Spectrum
 
 NAME: str = "Gamry DTA"
@@ -181,9 +182,9 @@ def _curve(source: Source, notes: Notes, start: int, end: int, stated: int | Non
         )
     quality = _quality(grid, names, notes)
     z = rectangular(real, imaginary)
-    if table.modulus is not None:
-        _compare(grid, table.modulus, z)
-    return spectra(source, notes, NAME, frequency, z, grid.lines, columns=columns, quality=quality)
+    doubted = [] if table.modulus is None else _compare(grid, table.modulus, z)
+    found = spectra(source, notes, NAME, frequency, z, grid.lines, columns=columns, quality=quality)
+    return [doubt(one, doubted) for one in found] if doubted else found
 
 
 def _numbers(grid: Grid, one: _Needed) -> RealArray:
@@ -196,19 +197,23 @@ def _numbers(grid: Grid, one: _Needed) -> RealArray:
         return values * one.scale
 
 
-def _compare(grid: Grid, modulus: _Needed, z: ComplexArray) -> None:
-    """Note the rows whose Zmod is not that of Zreal and Zimag."""
+def _compare(grid: Grid, modulus: _Needed, z: ComplexArray) -> list[str]:
+    """Note the rows whose Zmod is not that of Zreal and Zimag; return a doubt if most are."""
     values = grid.optional(modulus.at)
     if values is None or modulus.scale is None:
-        return
+        return []
     with np.errstate(over="ignore", invalid="ignore"):
         size = np.abs(z)
         alike = np.abs(values * modulus.scale - size) <= _AGREES * size
-    if n := alike.size - np.count_nonzero(alike):
-        grid.notes.warnings.append(
-            f"Zmod is not the modulus of Zreal and Zimag in {n} {'row' if n == 1 else 'rows'}, the first in line "
-            f"{grid.lines[int(alike.argmin())]}: a cell was changed or damaged."
-        )
+    n = int(alike.size - np.count_nonzero(alike))
+    if not n:
+        return []
+    said = f"Zmod is not the modulus of Zreal and Zimag in {n} {'row' if n == 1 else 'rows'}, the first in line "
+    said += f"{grid.lines[int(alike.argmin())]}: "
+    if 2 * n > alike.size:
+        return [said + "the columns are not what they are called, or of another unit."]
+    grid.notes.warnings.append(said + "a cell was changed or damaged.")
+    return []
 
 
 @dataclass(frozen=True)
