@@ -39,7 +39,8 @@ MOST_IN_THE_TAIL = 0.9
 TWICE_AS_GOOD = 2.0
 """How much better numbers must fit as modulus and phase than as real and imaginary part for that to be said."""
 DEGREE = np.pi / 180
-HALF_TURN_DEG = 180.0
+MOST_DEGREES = 91.0
+"""Phases of passive cells are within 90 degrees, and a little noise."""
 WHOLE_TURN = 2 * np.pi
 _NEAR = 0.05
 _FACTORS = {1e3: "1000", 1e-3: "1/1000", 1e6: "1e6", 1e-6: "1e-6"}
@@ -108,7 +109,7 @@ def told_polar(frequency: RealArray, one: RealArray, other: RealArray) -> list[s
     """Return a doubt if two columns without names go together as modulus and degrees, and hardly as Z' and Z''."""
     if frequency.size < FEWEST_POINTS or not runs(frequency) or np.count_nonzero(one > 0) < one.size:
         return []
-    if min(frequency.item(0), frequency.item(-1)) <= 0 or max(other.max(), -other.min()) > HALF_TURN_DEG:
+    if min(frequency.item(0), frequency.item(-1)) <= 0 or max(other.max(), -other.min()) > MOST_DEGREES:
         return []
     with np.errstate(all="ignore"):  # what is not finite is refused later, with its row
         log_f = np.log(frequency)
